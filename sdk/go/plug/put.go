@@ -1,0 +1,288 @@
+package plug
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	// defaultPutTimeout is the time for a Put whose request names no deadline.
+	defaultPutTimeout = 30 * time.Second
+	// listenAfterDeadline is how long after a Put's deadline its Echoes still listen:
+	// the host's RPC ends 5 s after the deadline, and the answer needs time to travel.
+	listenAfterDeadline = 4 * time.Second
+)
+
+// errPutDeadline is the cause with which the context of a Put ends at its deadline.
+var errPutDeadline = errors.New("the deadline of the Put has passed")
+
+// Put carries one action out, whatever becomes of the RPC: the author's context
+// follows the request's deadline alone.
+func (s *server) Put(ctx context.Context, req *plugv1.PutRequest) (*plugv1.PutResponse, error) {
+	r := s.running()
+	if r == nil || !r.up {
+		return failed(NotSent(errors.New("the plug is not started"))), nil
+	}
+	act := s.actor(r, req)
+	if act == nil {
+		return failed(Unsupported(errors.New("this plug does not carry out this kind of action"))), nil
+	}
+	deadline := time.Now().Add(defaultPutTimeout)
+	if req.GetDeadline() != nil {
+		deadline = req.GetDeadline().AsTime()
+	}
+	wait, cancelWait := context.WithDeadline(ctx, deadline)
+	defer cancelWait()
+	if err := s.slots.take(wait, req.GetChannel()); err != nil {
+		return failed(NotSent(fmt.Errorf("begin the put: %w", err))), nil
+	}
+	defer s.slots.free(req.GetChannel())
+	if !s.outbox.beginPut() {
+		return failed(NotSent(errors.New("the plug's queue to the host is full"))), nil
+	}
+	defer s.outbox.endPut()
+
+	author, cancel := authorContext(r.puts, deadline)
+	defer cancel()
+	receipts, err := act(author, deadline)
+	resp := &plugv1.PutResponse{Receipts: receipts}
+	if err != nil {
+		resp.Failure = putFailure(err)
+	}
+	if ctx.Err() != nil && isKnown(resp) { // nobody waits for the answer any more
+		outcome := &plugv1.PutOutcome{OperationId: req.GetOperationId(), Attempt: req.GetAttempt(), Response: resp}
+		s.outbox.addOutcome(outcome, proto.Size(outcome))
+	}
+	return resp, nil
+}
+
+// isKnown says whether a response tells more than that nothing is certain.
+func isKnown(resp *plugv1.PutResponse) bool {
+	return len(resp.GetReceipts()) > 0 || resp.GetFailure().GetVerdict() != plugv1.Verdict_VERDICT_UNCERTAIN
+}
+
+func failed(err error) *plugv1.PutResponse { return &plugv1.PutResponse{Failure: putFailure(err)} }
+
+// listeningKey leads from the context of a Put to the one that ends when its Echoes
+// stop listening.
+type listeningKey struct{}
+
+// authorContext is the context of one Put: it ends at the deadline with the cause
+// errPutDeadline, or with the session.
+func authorContext(session context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	listening, cancelListening := context.WithDeadline(session, deadline.Add(listenAfterDeadline))
+	ctx, cancel := context.WithDeadlineCause(context.WithValue(listening, listeningKey{}, listening), deadline, errPutDeadline)
+	return ctx, func() { cancel(); cancelListening() }
+}
+
+func listeningContext(ctx context.Context) (context.Context, bool) {
+	listening, ok := ctx.Value(listeningKey{}).(context.Context)
+	return listening, ok
+}
+
+// actor gives the function that carries the request out, or nil if there is none.
+func (s *server) actor(r *run, req *plugv1.PutRequest) func(context.Context, time.Time) ([]*plugv1.Receipt, error) {
+	if req.GetAction().GetMessage() == nil {
+		return nil
+	}
+	switch p := s.plug.(type) {
+	case WholePutter:
+		return func(ctx context.Context, deadline time.Time) ([]*plugv1.Receipt, error) {
+			return s.putWhole(ctx, p, newWhole(r, req, deadline))
+		}
+	case Putter:
+		return func(ctx context.Context, deadline time.Time) ([]*plugv1.Receipt, error) {
+			return s.putParts(ctx, p, newParts(r, req, deadline), req.GetSent())
+		}
+	}
+	return nil
+}
+
+// textAndPrefix gives a message's text and what stands in front of each part.
+func textAndPrefix(r *run, action *plugv1.Action) (text, prefix string) {
+	text = PlainText(action.GetMessage().GetText())
+	if r.abilities.GetAuthorMode() != plugv1.AuthorMode_AUTHOR_MODE_NATIVE {
+		prefix = action.GetAuthor().GetFormattedName()
+	}
+	return text, prefix
+}
+
+func newWhole(r *run, req *plugv1.PutRequest, deadline time.Time) *Whole {
+	text, prefix := textAndPrefix(r, req.GetAction())
+	return &Whole{
+		OperationID:  req.GetOperationId(),
+		Channel:      req.GetChannel(),
+		Action:       req.GetAction(),
+		Text:         prefix + text,
+		Attempt:      req.GetAttempt(),
+		FirstAttempt: req.GetFirstAttemptTime().AsTime(),
+		Deadline:     deadline,
+		Sent:         req.GetSent(),
+		Continuation: req.GetContinuation(),
+	}
+}
+
+func newParts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Part {
+	text, prefix := textAndPrefix(r, req.GetAction())
+	texts := split(text, prefix, r.abilities.GetLimits())
+	parts := make([]*Part, len(texts))
+	for i, text := range texts {
+		id := req.GetOperationId()
+		if len(texts) > 1 {
+			id = fmt.Sprintf("%s-%d", id, i+1)
+		}
+		parts[i] = &Part{
+			OperationID:  id,
+			Channel:      req.GetChannel(),
+			Text:         text,
+			Author:       req.GetAction().GetAuthor(),
+			Number:       i + 1,
+			Of:           len(texts),
+			Attempt:      req.GetAttempt(),
+			FirstAttempt: req.GetFirstAttemptTime().AsTime(),
+			Deadline:     deadline,
+			Action:       req.GetAction(),
+		}
+	}
+	return parts
+}
+
+func (s *server) putWhole(ctx context.Context, p WholePutter, w *Whole) (receipts []*plugv1.Receipt, err error) {
+	err = contain(s.log, "PutWhole", func() (err error) {
+		receipts, err = p.PutWhole(ctx, w)
+		return err
+	})
+	for i, receipt := range receipts {
+		if bad := checkReceipt(receipt); bad != nil {
+			return receipts[:i], Uncertain(bad)
+		}
+	}
+	if err == nil && len(receipts) == 0 {
+		err = Uncertain(errors.New("the plug gave no receipt"))
+	}
+	return receipts, err
+}
+
+// putParts sends the parts that were not sent yet, in order. It gives the receipts
+// of the parts from the first on without a hole, and why it stopped. A part that the
+// network has already, without telling its id, leaves such a hole.
+func (s *server) putParts(ctx context.Context, p Putter, parts []*Part, sent []*plugv1.SentPart) ([]*plugv1.Receipt, error) {
+	known := make(map[int]*plugv1.Receipt, len(parts))
+	for _, part := range sent {
+		known[int(part.GetPart())] = part.GetReceipt()
+	}
+	for _, part := range parts {
+		if known[part.Number] != nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return firstReceipts(known), NotSent(fmt.Errorf("part %d of %d: %w", part.Number, part.Of, context.Cause(ctx)))
+		}
+		receipt, err := s.putPart(ctx, p, part)
+		if VerdictOf(err) == plugv1.Verdict_VERDICT_ALREADY {
+			continue
+		}
+		if err != nil {
+			return firstReceipts(known), err
+		}
+		known[part.Number] = receipt
+	}
+	var receipts []*plugv1.Receipt
+	for _, part := range parts {
+		if known[part.Number] != nil {
+			receipts = append(receipts, known[part.Number])
+		}
+	}
+	if len(receipts) == 0 {
+		return nil, Already()
+	}
+	return receipts, nil
+}
+
+func (s *server) putPart(ctx context.Context, p Putter, part *Part) (receipt *plugv1.Receipt, err error) {
+	err = contain(s.log, "Put", func() (err error) {
+		receipt, err = p.Put(ctx, part)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkReceipt(receipt); err != nil {
+		return nil, Uncertain(err)
+	}
+	return receipt, nil
+}
+
+// firstReceipts gives the receipts of parts 1 to n, n+1 being the first unknown.
+func firstReceipts(known map[int]*plugv1.Receipt) []*plugv1.Receipt {
+	var receipts []*plugv1.Receipt
+	for n := 1; known[n] != nil; n++ {
+		receipts = append(receipts, known[n])
+	}
+	return receipts
+}
+
+// checkReceipt finds what would not reach the host.
+func checkReceipt(r *plugv1.Receipt) error {
+	if r.GetId() == "" {
+		return errors.New("the plug gave no receipt")
+	}
+	if err := checkID("receipt's id", r.GetId()); err != nil {
+		return err
+	}
+	if err := checkReference(r.GetReference()); err != nil {
+		return err
+	}
+	_, err := checkedSize(r)
+	return err
+}
+
+// slots bounds the Puts that run at once: so many over all channels, and one within
+// a channel. Waiting callers are RPCs, each with its deadline.
+type slots struct {
+	mu      sync.Mutex
+	left    int
+	busy    map[string]bool // bound: the Puts that run
+	changed broadcast
+}
+
+func newSlots(n int) *slots { return &slots{left: n, busy: make(map[string]bool)} }
+
+func (s *slots) take(ctx context.Context, channel string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.left == 0 || s.busy[channel] {
+		changed := s.changed.wait()
+		s.mu.Unlock()
+		var err error
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		s.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil { // too late, with or without waiting
+		return context.Cause(ctx)
+	}
+	s.left--
+	s.busy[channel] = true
+	return nil
+}
+
+func (s *slots) free(channel string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left++
+	delete(s.busy, channel)
+	s.changed.wake()
+}
