@@ -1,0 +1,97 @@
+package ledger
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Kind is what a line is about.
+type Kind string
+
+// The kinds of lines.
+const (
+	// Accepted: the network took a message from a connection. It now exists.
+	Accepted Kind = "accepted"
+	// Emitted: the network itself put a message into a channel: a stranger spoke,
+	// or an account (Account is set) from another device.
+	Emitted Kind = "emitted"
+	// Repeated: a known operation id was answered with the message that it already
+	// has. Nothing new exists.
+	Repeated Kind = "repeated"
+	// Rejected: a message was not taken; Detail is the verdict.
+	Rejected Kind = "rejected"
+	// Uploaded: the first call of a two-call send.
+	Uploaded Kind = "uploaded"
+	// Fetched: the second call of a two-call pick-up.
+	Fetched Kind = "fetched"
+	// Shown: an event went to a connection; Detail is its event id. Only if the
+	// script asks for these lines.
+	Shown Kind = "shown"
+	// Connected: an account logged in.
+	Connected Kind = "connected"
+	// Subscribed: its events flow; Detail lists the refused cursors.
+	Subscribed Kind = "subscribed"
+	// Disconnected: its connection is gone; Detail is why.
+	Disconnected Kind = "disconnected"
+)
+
+// Entry is one line.
+type Entry struct {
+	// N numbers the lines from 1.
+	N    uint64    `json:"n"`
+	Time time.Time `json:"time"`
+	Kind Kind      `json:"kind"`
+	// Channel is its canonical name.
+	Channel string `json:"channel,omitempty"`
+	// ID is the message's, unique within its channel.
+	ID string `json:"id,omitempty"`
+	// Author is the name shown.
+	Author string `json:"author,omitempty"`
+	// Account is the account that sent it; empty on a stranger's.
+	Account     string `json:"account,omitempty"`
+	Text        string `json:"text,omitempty"`
+	OperationID string `json:"operation_id,omitempty"`
+	// Connection is the connection's name.
+	Connection string `json:"connection,omitempty"`
+	Detail     string `json:"detail,omitempty"`
+}
+
+// Read returns all entries. A last line that is not finished is left out: the
+// ledger may be read while it is written.
+func Read(r io.Reader) ([]Entry, error) {
+	var entries []Entry
+	lines := bufio.NewReaderSize(r, 64<<10)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read ledger: %w", err)
+		}
+		var e Entry
+		if err := json.Unmarshal(bytes.TrimSpace(line), &e); err != nil {
+			return nil, fmt.Errorf("read line %d of the ledger: %w", len(entries)+1, err)
+		}
+		if want := uint64(len(entries)) + 1; e.N != want {
+			return nil, fmt.Errorf("line %d of the ledger has the number %d", want, e.N)
+		}
+		entries = append(entries, e)
+	}
+}
+
+// ReadFile reads the ledger at path.
+func ReadFile(path string) ([]Entry, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	defer f.Close()
+	return Read(f)
+}

@@ -1,0 +1,125 @@
+package simplug
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+
+	"github.com/plughost/plughost/plugins/simnet/internal/wire"
+	"github.com/plughost/plughost/sdk/go/plug"
+)
+
+// Receive queues what the network shows, on the connection that Start made, and at
+// a later run on a new one.
+func (p *Plug) Receive(ctx context.Context, q *plug.Queue, cursors plug.Cursors) error {
+	if p.live() == nil {
+		if err := p.connect(ctx); err != nil {
+			return err
+		}
+	}
+	l := p.live()
+	// A connection can be subscribed once, so the next run needs another. Until
+	// then Puts answer that they were not sent. At Stop it is needed a little
+	// longer, by a Put that still runs.
+	defer func() {
+		if ctx.Err() == nil {
+			p.hangUp()
+		}
+	}()
+	if err := l.subscribe(ctx, q, cursors); err != nil {
+		return err
+	}
+	for {
+		frame, err := l.Next(ctx)
+		if err != nil {
+			return err
+		}
+		switch f := frame.(type) {
+		case *wire.Event:
+			err = p.event(ctx, l, q, f)
+		case *wire.Mark:
+			err = l.mark(ctx, q, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// subscribe resumes at the cursors, says where it cannot, and makes "now" a cursor
+// where there was none: so that the first message is not lost either.
+func (l *line) subscribe(ctx context.Context, q *plug.Queue, cursors plug.Cursors) error {
+	known := map[string]string{}
+	since := map[string]time.Time{}
+	for scope, value := range cursors {
+		at, cursor := parseCursor(value)
+		known[l.wireName(scope)], since[scope] = cursor, at
+	}
+	reply, err := l.Subscribe(ctx, known)
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	now := time.Now()
+	for scope := range cursors {
+		reason, refused := reply.Refused[l.wireName(scope)]
+		if !refused {
+			continue
+		}
+		gap := &plugv1.Gap{Scope: scope, Until: timestamppb.New(now), Reason: reason}
+		if at := since[scope]; !at.IsZero() {
+			gap.Since = timestamppb.New(at)
+		}
+		if err := q.Gap(ctx, gap); err != nil {
+			return err
+		}
+	}
+	for _, scope := range l.scopes() {
+		_, refused := reply.Refused[l.wireName(scope)]
+		if _, resumed := cursors[scope]; resumed && !refused {
+			continue
+		}
+		if err := q.Cursor(ctx, l.cursor(scope, reply.Position, now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plug) event(ctx context.Context, l *line, q *plug.Queue, e *wire.Event) error {
+	if e.Fetch {
+		// The next event waits behind this: the order is the network's.
+		a, err := l.Ask(ctx, &wire.Fetch{Position: e.Position})
+		if err != nil {
+			return fmt.Errorf("fetch message %s: %w", e.MessageID, err)
+		}
+		// A message that is gone meanwhile is still one that was there: without text.
+		e.Text = a.Content
+	}
+	event := l.event(e)
+	if l.login.Settings.IDsByEcho && event.GetOwn() != plugv1.Own_OWN_NO {
+		p.echoes.Arrived(l.echoKey(e.OperationID, event.GetChannel(), e.Text), &plugv1.Receipt{
+			Id: event.GetMessageId(), Channel: event.GetChannel(), Time: event.GetTime(),
+		})
+	}
+	return q.Event(ctx, event, l.cursor(l.scope(e.Channel), e.Position, e.Time))
+}
+
+func (l *line) mark(ctx context.Context, q *plug.Queue, m *wire.Mark) error {
+	if m.CaughtUp {
+		return q.CaughtUp(ctx, l.scope(m.Channel))
+	}
+	scopes := []string{l.scope(m.Channel)}
+	if m.Channel == "" {
+		scopes = l.scopes()
+	}
+	for _, scope := range scopes {
+		if err := q.Cursor(ctx, l.cursor(scope, m.Position, time.Now())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
