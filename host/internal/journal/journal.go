@@ -1,0 +1,229 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/plughost/plughost/host/id"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// Format is the number of the stored format.
+const Format = 1
+
+// Journal is the typed face of a Store. All methods are safe for concurrent use
+// and return when what they store is durable.
+type Journal struct {
+	store Store
+	epoch []byte
+}
+
+// Open reads the journal's meta record, or makes it in an empty store.
+func Open(ctx context.Context, store Store) (*Journal, error) {
+	j := &Journal{store: store}
+	meta := &journalv1.Meta{}
+	err := j.last(ctx, kindMeta, meta)
+	if errors.Is(err, ErrNotFound) {
+		meta.Format, meta.Epoch = Format, make([]byte, 16)
+		if _, err := rand.Read(meta.Epoch); err != nil {
+			return nil, fmt.Errorf("make journal epoch: %w", err)
+		}
+		_, err = j.append(ctx, kindMeta, meta)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	if meta.Format != Format {
+		return nil, fmt.Errorf("open journal: it has format %d and this host knows %d; run the version that wrote it, or start with an empty data directory", meta.Format, Format)
+	}
+	j.epoch = meta.Epoch
+	return j, nil
+}
+
+// Close closes the store.
+func (j *Journal) Close() error { return j.store.Close() }
+
+// Instance returns what an instance was when it last started; empty if it never
+// did.
+func (j *Journal) Instance(ctx context.Context, name id.InstanceName) (*journalv1.InstanceRecord, error) {
+	record := &journalv1.InstanceRecord{}
+	err := j.last(ctx, subject(kindInstance, token(name)), record)
+	if errors.Is(err, ErrNotFound) {
+		return record, nil
+	}
+	return record, err
+}
+
+// BindInstance stores what an instance is.
+func (j *Journal) BindInstance(ctx context.Context, name id.InstanceName, record *journalv1.InstanceRecord) error {
+	_, err := j.append(ctx, subject(kindInstance, token(name)), record)
+	return err
+}
+
+// Run is a run of events of one channel, stored whole or not at all.
+type Run struct {
+	Channel id.Channel
+	Record  *journalv1.EventsRecord
+}
+
+// AppendEvents stores runs of different channels. A refused one has sequence 0,
+// and err says why; the others stand.
+func (j *Journal) AppendEvents(ctx context.Context, runs []Run) ([]id.Sequence, error) {
+	entries := make([]Entry, len(runs))
+	for i, run := range runs {
+		data, err := proto.Marshal(run.Record)
+		if err != nil {
+			return make([]id.Sequence, len(runs)), fmt.Errorf("encode events: %w", err)
+		}
+		entries[i] = Entry{channelSubject(kindEvents, run.Channel), data}
+	}
+	return j.store.Append(ctx, entries...)
+}
+
+// EventsOf decodes a record of event Lanes or of ReadEvents.
+func EventsOf(r Record) (*journalv1.EventsRecord, error) { return decode(r, &journalv1.EventsRecord{}) }
+
+// ReadEvents gives the records of events from a sequence to the log's present
+// end, in order: those of one channel, or with an empty source of the whole
+// network. It stops early when yield returns false.
+func (j *Journal) ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, Record) bool) error {
+	filter := subject(kindEvents, token(c.Network), "*")
+	if c.Source != "" {
+		filter = channelSubject(kindEvents, c)
+	}
+	return j.read(ctx, filter, from, func(r Record) (bool, error) {
+		channel, err := parseChannel(r.Subject)
+		return err == nil && yield(channel, r), err
+	})
+}
+
+// read gives the records under a filter from a sequence to the present end.
+func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yield func(Record) (bool, error)) error {
+	last, err := j.store.Last(ctx, filter)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", filter, err)
+	}
+	var end id.Sequence
+	for _, r := range last {
+		end = max(end, r.Sequence)
+	}
+	if end < from {
+		return nil
+	}
+	errEnough := errors.New("enough")
+	err = j.store.Follow(ctx, from, func(r Record) error {
+		more, err := yield(r)
+		if err == nil && (!more || r.Sequence >= end) {
+			return errEnough
+		}
+		return err
+	}, filter)
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// SaveCursors stores a plug's cursors, after the events they follow.
+func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors []*plugv1.Cursor) error {
+	entries := make([]Entry, len(cursors))
+	for i, c := range cursors {
+		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c})
+		if err != nil {
+			return fmt.Errorf("encode cursor: %w", err)
+		}
+		entries[i] = Entry{subject(kindCursor, token(network), token(c.Scope)), data}
+	}
+	_, err := j.store.Append(ctx, entries...)
+	return err
+}
+
+// StoredCursor is a cursor and where it stands in the log.
+type StoredCursor struct {
+	*plugv1.Cursor
+	Sequence id.Sequence
+}
+
+// Cursors returns the last cursor of each scope of a network.
+func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]StoredCursor, error) {
+	records, err := j.store.Last(ctx, subject(kindCursor, token(network), "*"))
+	if err != nil {
+		return nil, fmt.Errorf("read cursors of %s: %w", network, err)
+	}
+	cursors := make([]StoredCursor, 0, len(records))
+	for _, r := range records {
+		c, err := decode(r, &journalv1.CursorRecord{})
+		if err != nil {
+			return nil, err
+		}
+		cursors = append(cursors, StoredCursor{c.Cursor, r.Sequence})
+	}
+	return cursors, nil
+}
+
+// SaveGap records a time that a plug could not replay.
+func (j *Journal) SaveGap(ctx context.Context, network id.NetworkID, gap *plugv1.Gap) error {
+	_, err := j.append(ctx, subject(kindGap, token(network)), &journalv1.GapRecord{Gap: gap})
+	return err
+}
+
+// SaveDone stores that a hook has finished a channel's events up to sequence.
+func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, c id.Channel, sequence id.Sequence) error {
+	_, err := j.append(ctx, doneSubject(hook, c), &journalv1.DoneRecord{Sequence: uint64(sequence)})
+	return err
+}
+
+func doneSubject(hook id.HookName, c id.Channel) string {
+	return subject(kindDone, token(hook), token(c.Network), token(c.Source))
+}
+
+func (j *Journal) append(ctx context.Context, subject string, m proto.Message) (id.Sequence, error) {
+	data, err := proto.Marshal(m)
+	if err != nil {
+		return 0, fmt.Errorf("encode %s: %w", subject, err)
+	}
+	sequences, err := j.store.Append(ctx, Entry{subject, data})
+	if err != nil {
+		return 0, err
+	}
+	return sequences[0], nil
+}
+
+func (j *Journal) last(ctx context.Context, subject string, into proto.Message) error {
+	records, err := j.store.Last(ctx, subject)
+	if err != nil {
+		return err
+	}
+	if len(records) == 0 {
+		return ErrNotFound
+	}
+	_, err = decode(records[0], into)
+	return err
+}
+
+func decode[M proto.Message](r Record, into M) (M, error) {
+	if err := proto.Unmarshal(r.Data, into); err != nil {
+		return into, fmt.Errorf("decode journal record %d (%s): %w", r.Sequence, r.Subject, err)
+	}
+	return into, nil
+}
+
+// End returns the sequence of the last record.
+func (j *Journal) End(ctx context.Context) (id.Sequence, error) { return j.store.End(ctx) }
+
+// LastEvents returns the last record of events of a channel, or ErrNotFound.
+func (j *Journal) LastEvents(ctx context.Context, c id.Channel) (Record, error) {
+	records, err := j.store.Last(ctx, channelSubject(kindEvents, c))
+	if err != nil {
+		return Record{}, err
+	}
+	if len(records) == 0 {
+		return Record{}, ErrNotFound
+	}
+	return records[0], nil
+}

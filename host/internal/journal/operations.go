@@ -1,0 +1,171 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/plughost/plughost/host/id"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+)
+
+// operationDigits is base32hex in lower case.
+var operationDigits = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+
+// OperationID makes the id of the operation that a hook makes of an event: the
+// same whenever the hook runs again for it (D3), never the same for anything
+// else. The first 13 digits are the event's place in the journal, the last 7 a
+// hash over the journal's epoch, the hook, the target and the ordinal.
+func (j *Journal) OperationID(event id.Sequence, index int, hook id.HookName, target id.Channel, ordinal int) id.OperationID {
+	var place [8]byte
+	binary.BigEndian.PutUint64(place[:], uint64(event)<<6|uint64(index)&63)
+	h := sha256.New()
+	for _, part := range []string{string(j.epoch), string(hook), string(target.Network), string(target.Source)} {
+		_ = binary.Write(h, binary.BigEndian, uint32(len(part)))
+		h.Write([]byte(part))
+	}
+	_ = binary.Write(h, binary.BigEndian, uint32(ordinal))
+	return id.OperationID(operationDigits.EncodeToString(place[:]) + operationDigits.EncodeToString(h.Sum(nil)[:5])[:7])
+}
+
+// Cause returns the journal sequence of the event that an operation was made of.
+func Cause(operation id.OperationID) (id.Sequence, bool) {
+	if len(operation) != 20 {
+		return 0, false
+	}
+	place, err := operationDigits.DecodeString(string(operation[:13]))
+	if err != nil {
+		return 0, false
+	}
+	return id.Sequence(binary.BigEndian.Uint64(place) >> 6), true
+}
+
+// OperationsOf decodes a record of operation Lanes.
+func OperationsOf(r Record) (*journalv1.OperationsRecord, error) {
+	return decode(r, &journalv1.OperationsRecord{})
+}
+
+// Accepted are operations for one channel.
+type Accepted struct {
+	Channel    id.Channel
+	Operations []*journalv1.Operation
+}
+
+// Accept stores operations for several channels. From its return they will be
+// carried out, in order per channel, whatever crashes (D3). On an error some
+// channels' operations may have been stored; Standing tells which.
+func (j *Journal) Accept(ctx context.Context, accepted []Accepted) error {
+	var entries []Entry
+	for _, a := range accepted {
+		// A record holds at most 64 operations and MaxRecordBytes.
+		for part := range slices.Chunk(a.Operations, 64) {
+			for len(part) > 0 {
+				record, n := &journalv1.OperationsRecord{}, 0
+				for size := 0; n < len(part); n++ {
+					if size += proto.Size(part[n]) + 8; n > 0 && size > MaxRecordBytes {
+						break
+					}
+				}
+				record.Operations, part = part[:n], part[n:]
+				data, err := proto.Marshal(record)
+				if err != nil {
+					return fmt.Errorf("encode operations: %w", err)
+				}
+				entries = append(entries, Entry{channelSubject(kindOut, a.Channel), data})
+			}
+		}
+	}
+	return j.appendInOrder(ctx, entries)
+}
+
+// appendInOrder appends entries so that those of one subject keep their order:
+// together where all subjects differ, else one after another.
+func (j *Journal) appendInOrder(ctx context.Context, entries []Entry) error {
+	seen := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		if seen[e.Subject] {
+			for _, e := range entries {
+				if _, err := j.store.Append(ctx, e); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		seen[e.Subject] = true
+	}
+	_, err := j.store.Append(ctx, entries...)
+	return err
+}
+
+// Standing returns which operations of a channel were accepted after a sequence.
+// It is for the first events that a hook sees again after a crash.
+func (j *Journal) Standing(ctx context.Context, c id.Channel, after id.Sequence) (map[id.OperationID]bool, error) {
+	standing := map[id.OperationID]bool{}
+	err := j.read(ctx, channelSubject(kindOut, c), after+1, func(r Record) (bool, error) {
+		record, err := OperationsOf(r)
+		for _, op := range record.GetOperations() {
+			standing[id.OperationID(op.Id)] = true
+		}
+		return true, err
+	})
+	return standing, err
+}
+
+// SavePut stores how far the puts of a channel have come.
+func (j *Journal) SavePut(ctx context.Context, c id.Channel, record *journalv1.PutRecord) error {
+	_, err := j.append(ctx, channelSubject(kindPut, c), record)
+	return err
+}
+
+// Issued returns an accepted operation of a network, settled or not; ErrNotFound
+// if there is none of this id. The id says where in the journal its cause is, so
+// it is looked for from there.
+func (j *Journal) Issued(ctx context.Context, n id.NetworkID, operation id.OperationID) (*journalv1.Operation, error) {
+	cause, ok := Cause(operation)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	var found *journalv1.Operation
+	err := j.read(ctx, subject(kindOut, token(n), "*"), cause+1, func(r Record) (bool, error) {
+		record, err := OperationsOf(r)
+		for _, op := range record.GetOperations() {
+			if op.Id == string(operation) {
+				found = op
+			}
+		}
+		return found == nil, err
+	})
+	if err == nil && found == nil {
+		err = ErrNotFound
+	}
+	return found, err
+}
+
+// Park keeps an operation that could not be delivered, for as long as a person
+// leaves it there.
+func (j *Journal) Park(ctx context.Context, c id.Channel, record *journalv1.ParkedRecord) error {
+	_, err := j.append(ctx, subject(kindParked, token(c.Network), token(c.Source), record.Operation.Id), record)
+	return err
+}
+
+// Parked counts the parked operations of each channel.
+func (j *Journal) Parked(ctx context.Context) (map[id.Channel]int, error) {
+	records, err := j.store.Last(ctx, subject(kindParked, ">"))
+	if err != nil {
+		return nil, fmt.Errorf("read parked operations: %w", err)
+	}
+	parked := map[id.Channel]int{}
+	for _, r := range records {
+		c, err := parseChannel(r.Subject[:len(r.Subject)-len(lastToken(r.Subject))-1])
+		if err != nil {
+			return nil, err
+		}
+		parked[c]++
+	}
+	return parked, nil
+}
