@@ -1,0 +1,99 @@
+// Package hook is how external code takes part in what a host carries: it is
+// given every event of every channel, in order, and answers with what shall be
+// sent.
+//
+// The built-in bridging is a hook like any other. A hook in another language is a
+// client of the host's API.
+package hook
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/plughost/plughost/host/id"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// Hook receives events. Register it with host.Options.
+type Hook interface {
+	// Name is the name under which the hook's progress is stored: constant, and
+	// different for each hook of a host. A hook with a new name starts now.
+	Name() id.HookName
+
+	// Receive is given one event and returns what shall be sent because of it,
+	// in order; the host makes it durable before it moves on, so it is sent
+	// whatever crashes (D3).
+	//
+	// Events of one channel come one after another, in the order the plug
+	// emitted them (O6); Receive runs for several channels at once. After a crash
+	// of the host it may be called again for an event that it had answered: it
+	// should answer the same, and what was accepted then is not sent twice.
+	//
+	// ctx ends after CallTimeout or when the host stops. With an error made by
+	// Hold the event is given again after a back-off, and its channel waits (for
+	// this hook only). With any other error, or a panic, the event is logged and
+	// passed over.
+	Receive(ctx context.Context, d *Delivery) ([]Send, error)
+}
+
+// CallTimeout is the time one call of Receive may take.
+const CallTimeout = 30 * time.Second
+
+// Channel names a channel as an operator does: by the plug instance's name.
+type Channel struct {
+	Plug   id.InstanceName
+	Source id.ChannelSource
+}
+
+// String gives the channel as in the config: "plug/source".
+func (c Channel) String() string { return string(c.Plug) + "/" + string(c.Source) }
+
+// Delivery is one event with what the host knows of it. It must not be changed.
+type Delivery struct {
+	// Channel is where it happened. Its source is the canonical one.
+	Channel Channel
+	// Network identifies the plug's access to the network for good.
+	Network id.NetworkID
+	// NetworkName is the network as people call it.
+	NetworkName string
+	// Event is what happened. Its kind may be one that this host's version does
+	// not know: then Kind is nil.
+	Event *plugv1.Event
+	// Sequence and Index say where it is in the journal.
+	Sequence id.Sequence
+	Index    int
+	// Origin is our own message that this event is an echo of (O4); nil if it is
+	// none of ours.
+	Origin *Origin
+	// Ours is true for everything that was sent through this plug, also where
+	// Origin is nil: from another device of the same account, or by an account
+	// that cannot be told from ours. A bridge drops what is ours.
+	Ours bool
+}
+
+// Origin is the operation that a message of ours came of.
+type Origin struct {
+	Operation id.OperationID
+	// Hook made the operation.
+	Hook id.HookName
+	// Source is the message that caused it; nil if none did.
+	Source *id.Message
+	// Primary is false for all but the first of several physical messages.
+	Primary bool
+}
+
+// Send is one action to be put into a channel.
+type Send struct {
+	Channel Channel
+	Action  *plugv1.Action
+}
+
+// Hold makes an error that asks for the same event again after a back-off.
+func Hold(err error) error { return &holdError{err} }
+
+type holdError struct{ err error }
+
+func (e *holdError) Error() string { return fmt.Sprintf("held: %v", e.err) }
+func (e *holdError) Unwrap() error { return e.err }
+func (e *holdError) Hold() bool    { return true }

@@ -1,0 +1,119 @@
+package conversation
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/plughost/plughost/host/hook"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// DefaultName is how an author looks elsewhere if the config doesn't say.
+const DefaultName = "{name} [{network}]"
+
+// Format is how an author's name looks: text with placeholders, filled in one
+// pass, so that what a person is called is never read as a placeholder.
+type Format struct {
+	parts []part
+}
+
+type part struct {
+	text        string
+	placeholder string
+}
+
+// placeholders are what a format may hold.
+var placeholders = map[string]func(*hook.Delivery) string{
+	"name":     displayName,
+	"username": func(d *hook.Delivery) string { return clean(d.Event.GetAuthor().GetUsername()) },
+	"network":  func(d *hook.Delivery) string { return clean(d.NetworkName) },
+	"plug":     func(d *hook.Delivery) string { return string(d.Channel.Plug) },
+	"channel":  func(d *hook.Delivery) string { return clean(string(d.Channel.Source)) },
+}
+
+// ParseFormat reads a format such as "{name} [{network}]".
+func ParseFormat(s string) (Format, error) {
+	var f Format
+	for rest := s; rest != ""; {
+		text, after, found := strings.Cut(rest, "{")
+		if text != "" {
+			f.parts = append(f.parts, part{text: text})
+		}
+		if !found {
+			break
+		}
+		name, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return Format{}, fmt.Errorf("name %q: a { has no }", s)
+		}
+		if placeholders[name] == nil {
+			return Format{}, fmt.Errorf("name %q: there is no placeholder {%s}; there are {name}, {username}, {network}, {plug} and {channel}", s, name)
+		}
+		f.parts = append(f.parts, part{placeholder: name})
+		rest = tail
+	}
+	if len(f.parts) == 0 {
+		return Format{}, fmt.Errorf("the name format is empty; leave it out for %q", DefaultName)
+	}
+	return f, nil
+}
+
+var defaultFormat = func() Format {
+	f, err := ParseFormat(DefaultName)
+	if err != nil {
+		panic(err) // a constant
+	}
+	return f
+}()
+
+func (f Format) format(d *hook.Delivery) string {
+	if len(f.parts) == 0 {
+		f = defaultFormat
+	}
+	var b strings.Builder
+	for _, p := range f.parts {
+		if p.placeholder == "" {
+			b.WriteString(p.text)
+		} else {
+			b.WriteString(placeholders[p.placeholder](d))
+		}
+	}
+	return b.String()
+}
+
+// displayName is the first name of an author that shows something.
+func displayName(d *hook.Delivery) string {
+	a := d.Event.GetAuthor()
+	for _, name := range []string{a.GetDisplayName(), a.GetUsername(), a.GetId()} {
+		if name = clean(name); name != "" {
+			return name
+		}
+	}
+	return "someone"
+}
+
+// clean makes one line of a name, without what can't be seen around it.
+func clean(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, name)
+	return strings.TrimFunc(name, invisible)
+}
+
+// blank tells whether a text shows nothing.
+func blank(t *plugv1.Text) bool {
+	for _, s := range t.GetSegments() {
+		if strings.IndexFunc(s.Text, func(r rune) bool { return !invisible(r) }) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func invisible(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u3164' || r == '\u2800'
+}

@@ -1,0 +1,15 @@
+// Package intake brings what a plug says into the journal, at once and in order,
+// and then acknowledges it.
+//
+// Takes: the answers of a plug's stream.
+// Gives: records of events in the journal, then cursors, then the
+// acknowledgement, never in another order (D1); and word of each appended event
+// to whoever settles uncertain Puts.
+// Order and bounds: one answer is stored at a time. Its events are grouped by
+// channel, a channel's run is one record, stored whole or not at all, so a
+// refused append can't leave a later event before an earlier one; it is tried
+// again until it stands, and meanwhile the stream is not read, which stops the
+// plug by back-pressure. Repeats are removed by event id (D2); the memory for
+// that is bounded by knownEvents.
+// Stops: Run when the stream ends or its context does.
+package intake

@@ -1,0 +1,15 @@
+// Package put carries out what was accepted: journal, gate, the plug's Put, and
+// the outcome's record.
+//
+// Takes: accepted operations, the links to the plugs that are up, and word of
+// what they say (echoes, late outcomes, catch-up).
+// Gives: receipts in the journal and the message map, or a parked operation with
+// its reason.
+// Order and bounds: operations of a channel one after another in the order they
+// were accepted (O6), channels independent of each other (O7), at most
+// max_concurrent_puts RPCs per plug. An attempt record stands before each RPC, a
+// receipt's record before the gate's pass ends (O1). While an operation is
+// uncertain its channel starts no other (O5). In memory: the journal's lanes, one
+// operation per channel, and the last recentReceipts receipts.
+// Stops: Run when its context ends; running Puts are left to the link's Quiesce.
+package put

@@ -1,0 +1,188 @@
+package put
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/gate"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// Link puts actions into a live plug.
+type Link interface {
+	// Put never fails: what went wrong is in the answer. The RPC's own deadline
+	// is 5 s after timeout.
+	Put(ctx context.Context, r *plugv1.PutRequest, timeout time.Duration) *plugv1.PutResponse
+}
+
+// rpcMargin is the time between a Put's deadline and its RPC's.
+const rpcMargin = 5 * time.Second
+
+// Live is a plug that is up.
+type Live struct {
+	Link       Link
+	Scope      plugv1.PutScope
+	Concurrent uint32
+	Abilities  *plugv1.Abilities
+	// Channels whose state is not "joined" wait.
+	Channels []*plugv1.ChannelStatus
+}
+
+// plug is what the stage knows of a network's plug. Guarded by Stage.mu.
+type plug struct {
+	live     *Live // nil: down
+	slots    *semaphore.Weighted
+	waits    map[id.ChannelSource]bool
+	process  uint64    // counts the plug's processes
+	opened   time.Time // of the stream that is open; zero: none
+	caughtUp map[id.ChannelSource]time.Time
+	paused   time.Time     // by RATE_LIMITED for the whole plug
+	changed  chan struct{} // closed at every change
+}
+
+func (s *Stage) plug(n id.NetworkID) *plug {
+	p := s.plugs[n]
+	if p == nil {
+		p = &plug{caughtUp: map[id.ChannelSource]time.Time{}, changed: make(chan struct{})}
+		s.plugs[n] = p
+	}
+	return p
+}
+
+// change changes a plug's state and wakes whoever waits for it.
+func (s *Stage) change(n id.NetworkID, do func(*plug)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.plug(n)
+	do(p)
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Attach says that a plug is up, in a new process.
+func (s *Stage) Attach(n id.NetworkID, live Live) {
+	s.change(n, func(p *plug) {
+		p.live, p.process = &live, p.process+1
+		p.slots = semaphore.NewWeighted(int64(max(1, live.Concurrent)))
+		p.opened, p.caughtUp = time.Time{}, map[id.ChannelSource]time.Time{}
+		p.waits = map[id.ChannelSource]bool{}
+		for _, c := range live.Channels {
+			source := c.Source
+			if source == "" {
+				source = c.Requested
+			}
+			joined := c.State == plugv1.ChannelState_CHANNEL_STATE_UNSPECIFIED || c.State == plugv1.ChannelState_CHANNEL_STATE_JOINED
+			p.waits[id.ChannelSource(source)] = !joined
+		}
+	})
+}
+
+// StreamOpened says that the plug's stream is open; what its Puts did comes on it.
+func (s *Stage) StreamOpened(n id.NetworkID) {
+	s.change(n, func(p *plug) {
+		p.opened = time.Now()
+		// The plug doesn't say again what it has caught up with; of what it has
+		// not had acknowledged since, it says everything now.
+		for scope := range p.caughtUp {
+			p.caughtUp[scope] = p.opened
+		}
+	})
+}
+
+// Detach says that the plug takes no more Puts.
+func (s *Stage) Detach(n id.NetworkID) {
+	s.change(n, func(p *plug) { p.live, p.opened = nil, time.Time{} })
+}
+
+// slot is the permission to run one Put on a plug.
+type slot struct {
+	*Live
+	process uint64
+	release func()
+}
+
+// ready waits until the channel's plug is up, takes Puts for the channel and has
+// a slot free.
+func (s *Stage) ready(ctx context.Context, c id.Channel) (*slot, error) {
+	for {
+		s.mu.Lock()
+		p := s.plug(c.Network)
+		live, slots, process, changed := p.live, p.slots, p.process, p.changed
+		wait := live == nil || p.waits[c.Source]
+		paused := time.Until(p.paused)
+		s.mu.Unlock()
+		switch {
+		case wait:
+			if err := await(ctx, changed, 0); err != nil {
+				return nil, err
+			}
+		case paused > 0:
+			if err := await(ctx, changed, paused); err != nil {
+				return nil, err
+			}
+		default:
+			if err := slots.Acquire(ctx, 1); err != nil {
+				return nil, err
+			}
+			if !s.takes(c, process) {
+				slots.Release(1)
+				continue
+			}
+			return &slot{live, process, func() { slots.Release(1) }}, nil
+		}
+	}
+}
+
+// takes tells whether the plug is still up in the same process and takes Puts
+// for the channel.
+func (s *Stage) takes(c id.Channel, process uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.plug(c.Network)
+	return p.live != nil && p.process == process && !p.waits[c.Source] && !time.Now().Before(p.paused)
+}
+
+func (l *Live) scope() gate.Scope {
+	if l.Scope == plugv1.PutScope_PUT_SCOPE_CHANNEL {
+		return gate.Channel
+	}
+	return gate.Plug
+}
+
+// timeout is the time one Put may take.
+func (l *Live) timeout() time.Duration {
+	if d := l.Abilities.GetLimits().GetPutTimeout().AsDuration(); d > 0 {
+		return d
+	}
+	return 30 * time.Second
+}
+
+// retries is how many attempts there may be after one that may have been sent:
+// more where the network still takes the operation twice as one.
+func (l *Live) retries(a *journalv1.Attempt) int {
+	if i := l.Abilities.GetIdempotentPut(); i != nil && time.Since(a.FirstTime.AsTime()) < i.Window.AsDuration() {
+		return retriesIdempotent
+	}
+	return retriesOtherwise
+}
+
+// await waits for a change, at most for a while if that is not 0.
+func await(ctx context.Context, changed <-chan struct{}, most time.Duration) error {
+	var expired <-chan time.Time
+	if most > 0 {
+		t := time.NewTimer(most)
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-changed:
+	case <-expired:
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package put
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/gate"
+	"github.com/plughost/plughost/host/internal/journal"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// resume takes up an attempt that was begun before the host was started. The
+// response is nil if the next thing to do is an attempt.
+func (o *operation) resume(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
+	a, pass := o.progress.attempt, o.progress.resumed
+	o.progress.attempt, o.progress.resumed = nil, nil
+	if a == nil || a.OperationId != string(o.id) {
+		return nil, 0, nil
+	}
+	o.attempt = a
+	if a.Uncertain == 0 {
+		return nil, 0, nil
+	}
+	o.passes = []*gate.Pass{pass}
+	return o.await(ctx)
+}
+
+// await waits for what settles an attempt that may have been sent: an echo with
+// the operation's id, or a PutOutcome. The response is nil once another attempt
+// may begin (O5).
+func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
+	if err := o.search(ctx); err != nil {
+		return nil, 0, err
+	}
+	for {
+		if r, by := o.known(); r != nil {
+			return r, by, nil
+		}
+		at, retries, changed := o.next()
+		if !at.IsZero() && !time.Now().Before(at) {
+			// Another attempt only with a view of all that is in the journal.
+			if err := o.search(ctx); err != nil {
+				return nil, 0, err
+			}
+			if r, by := o.known(); r != nil {
+				return r, by, nil
+			}
+			if int(o.attempt.Uncertain) > retries {
+				return nil, 0, errUnconfirmed
+			}
+			return nil, 0, nil
+		}
+		var most time.Duration
+		if !at.IsZero() {
+			most = time.Until(at)
+		}
+		if err := o.wait(ctx, changed, most); err != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+// search reads the journal for echoes since the first attempt that may have been
+// sent. It finds those that Appended was not told of: they came before the host
+// was started, or their append was cut off as the plug died. It looks in all
+// channels, since a message may land elsewhere. Its error is the context's.
+func (o *operation) search(ctx context.Context) error {
+	for {
+		err := o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, id.Sequence(o.attempt.Noted)+1, func(c id.Channel, r journal.Record) bool {
+			record, err := journal.EventsOf(r)
+			if err != nil {
+				o.log.Error("journal record not readable; passed over", "error", err)
+			}
+			for _, e := range record.GetEvents() {
+				if base, part, ok := echoOf(e); ok && base == o.id {
+					o.echoed(part, receiptOf(c, o.channel, e))
+				}
+			}
+			return true
+		})
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		o.log.Error("the journal could not be searched for an echo; the channel waits", "error", err, "next_try", searchAgain)
+		_ = await(ctx, nil, searchAgain)
+	}
+}
+
+// searchAgain is the time between two tries to read the journal.
+const searchAgain = time.Second
+
+// known returns what the stream has told of the operation's end, nil if nothing.
+func (o *operation) known() (*plugv1.PutResponse, journalv1.SettledBy) {
+	if r := o.echo(); r != nil {
+		return &plugv1.PutResponse{Receipts: []*plugv1.Receipt{r}}, journalv1.SettledBy_SETTLED_BY_ECHO
+	}
+	if r := o.outcome(); r != nil {
+		return r, journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME
+	}
+	return nil, 0
+}
+
+func (o *operation) wait(ctx context.Context, changed <-chan struct{}, most time.Duration) error {
+	var expired <-chan time.Time
+	if most > 0 {
+		t := time.NewTimer(most)
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-o.news:
+	case <-changed:
+	case <-expired:
+	}
+	return nil
+}
+
+// next returns when another attempt may begin, zero if that depends on a change
+// of the plug, and how many there may be.
+func (o *operation) next() (at time.Time, retries int, changed <-chan struct{}) {
+	s := o.stage
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.plug(o.channel.Network)
+	changed = p.changed
+	if p.live == nil {
+		return time.Time{}, 0, changed
+	}
+	retries = p.live.retries(o.attempt)
+	// A new process can't be running the last attempt any more; the same may,
+	// until the RPC's own deadline.
+	from := o.attempt.Deadline.AsTime()
+	if p.process != o.process {
+		from = time.Unix(0, 1)
+	}
+	if p.live.Abilities.GetEcho() == plugv1.Echo_ECHO_NONE {
+		return from, retries, changed
+	}
+	// An echo may still come: wait until the plug has said all it knew.
+	said := p.opened
+	if p.live.Abilities.GetResumable() {
+		said = p.caughtUp[o.channel.Source]
+		if all := p.caughtUp[""]; said.IsZero() || !all.IsZero() && all.Before(said) {
+			said = all
+		}
+	}
+	if said.IsZero() {
+		return time.Time{}, retries, changed
+	}
+	if said.After(from) {
+		from = said
+	}
+	return from.Add(s.SettleTimeout), retries, changed
+}
+
+// echoed notes an echo of the operation, of a part if part is not 0.
+func (o *operation) echoed(part uint32, r *plugv1.Receipt) {
+	o.mu.Lock()
+	if part == 0 {
+		o.heard.whole = r
+	} else {
+		if o.heard.parts == nil {
+			o.heard.parts = map[uint32]*plugv1.Receipt{}
+		}
+		o.heard.parts[part] = r
+	}
+	o.mu.Unlock()
+	o.tell()
+}
+
+// reported notes an outcome that came on the stream.
+func (o *operation) reported(outcome *plugv1.PutOutcome) {
+	o.mu.Lock()
+	o.heard.outcome = outcome
+	o.mu.Unlock()
+	o.tell()
+}
+
+func (o *operation) tell() {
+	select {
+	case o.news <- struct{}{}:
+	default:
+	}
+}
+
+// echo returns the receipt that an echo of the whole operation gave.
+func (o *operation) echo() *plugv1.Receipt {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.heard.whole
+}
+
+// outcome takes a reported outcome that tells more than that it is uncertain: of
+// any attempt that it sent, only of the last that it did not.
+func (o *operation) outcome() *plugv1.PutResponse {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	outcome := o.heard.outcome
+	o.heard.outcome = nil
+	if outcome == nil || outcome.Response == nil {
+		return nil
+	}
+	f := outcome.Response.Failure
+	if f != nil && (uncertain(f) || outcome.Attempt != o.attempt.Number || o.attempt.NotSent) {
+		return nil
+	}
+	return outcome.Response
+}
+
+// sent lists the parts known to have been sent, by answers and by echoes.
+func (o *operation) sent() []*plugv1.SentPart {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	parts := maps.Clone(o.heard.parts)
+	if parts == nil {
+		parts = map[uint32]*plugv1.Receipt{}
+	}
+	for _, s := range o.attempt.GetSent() {
+		parts[s.Part] = s.Receipt
+	}
+	var sent []*plugv1.SentPart
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		sent = append(sent, &plugv1.SentPart{Part: part, Receipt: parts[part]})
+	}
+	return sent
+}
+
+// receipts lists the same as receipts.
+func (o *operation) receipts() []*plugv1.Receipt {
+	var receipts []*plugv1.Receipt
+	for _, s := range o.sent() {
+		receipts = append(receipts, s.Receipt)
+	}
+	return receipts
+}
+
+// echoOf returns the operation, and the part if it is one of several, that an own
+// event claims to be of.
+func echoOf(e *plugv1.Event) (base id.OperationID, part uint32, ok bool) {
+	if e.Own != plugv1.Own_OWN_YES || e.OperationId == "" {
+		return "", 0, false
+	}
+	name, number, several := strings.Cut(e.OperationId, "-")
+	if !several {
+		return id.OperationID(name), 0, true
+	}
+	n, err := strconv.ParseUint(number, 10, 32)
+	return id.OperationID(name), uint32(n), err == nil && n > 0
+}
+
+// receiptOf is the receipt that an echo stands for.
+func receiptOf(c, asked id.Channel, e *plugv1.Event) *plugv1.Receipt {
+	r := &plugv1.Receipt{Id: e.MessageId, Time: e.Time, Aliases: e.Aliases, Reference: e.Reference}
+	if c.Source != asked.Source {
+		r.Channel = string(c.Source)
+	}
+	return r
+}

@@ -1,0 +1,206 @@
+package put
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/gate"
+	"github.com/plughost/plughost/host/internal/journal"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// SettleTimeout is the default time that own events are held for an uncertain
+// operation, and that a new attempt waits for an echo (O5).
+const SettleTimeout = 10 * time.Second
+
+// Journal is where operations come from and outcomes go to.
+type Journal interface {
+	OperationLanes(ctx context.Context) (*journal.Lanes, map[id.Channel]*journalv1.PutRecord, error)
+	SavePut(ctx context.Context, c id.Channel, record *journalv1.PutRecord) error
+	Park(ctx context.Context, c id.Channel, record *journalv1.ParkedRecord) error
+	SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error
+	CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error)
+	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
+	Issued(ctx context.Context, n id.NetworkID, operation id.OperationID) (*journalv1.Operation, error)
+}
+
+// Gate is the barrier that a Put passes.
+type Gate interface {
+	Begin(c id.Channel, scope gate.Scope) *gate.Pass
+	Resume(c id.Channel, scope gate.Scope, noted id.Sequence, hold time.Duration) *gate.Pass
+}
+
+// Options of a stage.
+type Options struct {
+	Journal       Journal
+	Gate          Gate
+	Logger        hclog.Logger
+	SettleTimeout time.Duration // SettleTimeout if 0
+	// LoggedOut is told that a network refuses the plug's credentials.
+	LoggedOut func(n id.NetworkID, reason string)
+	// Breach is told that a plug broke the contract; the plug goes on.
+	Breach func(n id.NetworkID, reason string)
+}
+
+// Stage carries out operations.
+type Stage struct {
+	Options
+	lanes *journal.Lanes
+
+	mu       sync.Mutex
+	plugs    map[id.NetworkID]*plug
+	channels map[id.Channel]*progress
+	active   map[id.OperationID]*operation // begun and not settled
+	origins  *origins
+}
+
+// progress is how far a channel has come. It is used by the channel's lane only.
+type progress struct {
+	settled *journalv1.Settled
+	attempt *journalv1.Attempt // of the next operation, if it may have been sent
+	resumed *gate.Pass         // holds own events since that attempt
+}
+
+// New makes a stage.
+func New(o Options) *Stage {
+	if o.SettleTimeout == 0 {
+		o.SettleTimeout = SettleTimeout
+	}
+	o.Logger = o.Logger.Named("put")
+	return &Stage{
+		Options:  o,
+		plugs:    map[id.NetworkID]*plug{},
+		channels: map[id.Channel]*progress{},
+		active:   map[id.OperationID]*operation{},
+		origins:  newOrigins(recentReceipts),
+	}
+}
+
+// Open reads how far each channel had come. What was begun and not settled may
+// have been sent: its channel's own events are held from now. It is called once,
+// before anything is yielded and before Run.
+func (s *Stage) Open(ctx context.Context) error {
+	lanes, puts, err := s.Journal.OperationLanes(ctx)
+	if err != nil {
+		return err
+	}
+	s.lanes = lanes
+	for c, record := range puts {
+		p := &progress{settled: record.Settled}
+		s.channels[c] = p
+		if a := record.Attempt; a != nil && a.Uncertain > 0 {
+			p.attempt = a
+			// The plug's scope is not known before it has started; the whole
+			// plug is the scope that is right for every network.
+			p.resumed = s.Gate.Resume(c, gate.Plug, id.Sequence(a.Noted), s.SettleTimeout)
+		} else if a != nil {
+			p.attempt = a
+		}
+		if err := s.knowSent(ctx, c, record.Attempt); err != nil {
+			return err
+		}
+		// A crash may have come between the receipt's record and the map's.
+		if record.Settled != nil {
+			if err := s.Journal.SaveCopies(ctx, c, record.Settled); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// knowSent makes the parts that an attempt is known to have sent the origin of
+// their echoes.
+func (s *Stage) knowSent(ctx context.Context, c id.Channel, a *journalv1.Attempt) error {
+	if len(a.GetSent()) == 0 {
+		return nil
+	}
+	op, err := s.Journal.Issued(ctx, c.Network, id.OperationID(a.OperationId))
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, sent := range a.Sent {
+		s.origins.add(c, op, sent.Part, sent.Receipt)
+	}
+	return nil
+}
+
+// Run carries out operations until ctx ends.
+func (s *Stage) Run(ctx context.Context) error {
+	return s.lanes.Run(ctx, s.handle)
+}
+
+func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {
+	s.mu.Lock()
+	p := s.channels[c]
+	if p == nil {
+		p = &progress{}
+		s.channels[c] = p
+	}
+	s.mu.Unlock()
+	for _, r := range records {
+		record, err := journal.OperationsOf(r)
+		if err != nil {
+			s.Logger.Error("journal record not readable; passed over", "error", err)
+			continue
+		}
+		for i, op := range record.Operations {
+			position := &journalv1.Position{Sequence: uint64(r.Sequence), Index: uint32(i)}
+			if !after(position, p.settled.GetPosition()) {
+				continue
+			}
+			o := &operation{stage: s, channel: c, progress: p, record: op, position: position,
+				id: id.OperationID(op.Id), log: s.Logger.With("channel", c.String(), "operation", op.Id)}
+			if err := o.run(ctx); err != nil {
+				return // ctx has ended; the operation is carried out after the next start
+			}
+		}
+	}
+}
+
+func after(a, b *journalv1.Position) bool {
+	if b == nil {
+		return true
+	}
+	return a.Sequence > b.Sequence || a.Sequence == b.Sequence && a.Index > b.Index
+}
+
+// Appended implements intake.Watcher: an own event with the id of an operation
+// that is under way settles it (O5). Strangers' events never do, whatever id they
+// carry.
+func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
+	base, part, ok := echoOf(e)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	o := s.active[base]
+	s.mu.Unlock()
+	if o != nil && o.channel.Network == c.Network {
+		o.echoed(part, receiptOf(c, o.channel, e))
+	}
+}
+
+// Outcome implements intake.Watcher.
+func (s *Stage) Outcome(n id.NetworkID, outcome *plugv1.PutOutcome) {
+	s.mu.Lock()
+	o := s.active[id.OperationID(outcome.OperationId)]
+	s.mu.Unlock()
+	if o != nil && o.channel.Network == n {
+		o.reported(outcome)
+	}
+}
+
+// CaughtUp implements intake.Watcher.
+func (s *Stage) CaughtUp(n id.NetworkID, scope id.ChannelSource) {
+	s.change(n, func(p *plug) { p.caughtUp[scope] = time.Now() })
+}

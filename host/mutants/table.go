@@ -1,0 +1,367 @@
+package main
+
+// mutation replaces a piece of text, which is in the file exactly once.
+type mutation struct {
+	name     string
+	file     string
+	old, new string
+}
+
+const (
+	gateFile       = "host/internal/gate/gate.go"
+	intakeFile     = "host/internal/intake/intake.go"
+	drainFile      = "host/internal/drain/drain.go"
+	operationFile  = "host/internal/put/operation.go"
+	settleFile     = "host/internal/put/settle.go"
+	stageFile      = "host/internal/put/stage.go"
+	plugFile       = "host/internal/put/plug.go"
+	originsFile    = "host/internal/put/origins.go"
+	lanesFile      = "host/internal/journal/lanes.go"
+	mapFile        = "host/internal/journal/map.go"
+	operationsFile = "host/internal/journal/operations.go"
+)
+
+var mutations = []mutation{
+	{
+		name: "gate: a no-op",
+		file: gateFile,
+		old:  "if p.noted >= s || p.scope == Channel && p.channel != c {\n",
+		new:  "if true {\n",
+	},
+	{
+		name: "gate: later Puts delay too",
+		file: gateFile,
+		old:  "if p.noted >= s || p.scope == Channel",
+		new:  "if p.scope == Channel",
+	},
+	{
+		name: "gate: own events are not held for what is uncertain",
+		file: gateFile,
+		old:  "if own && time.Now().Before(p.until) {",
+		new:  "if false {",
+	},
+	{
+		name: "gate: a Put delays only its own channel",
+		file: gateFile,
+		old:  "p.scope == Channel && p.channel != c {",
+		new:  "p.channel != c {",
+	},
+	{
+		name: "gate: an uncertain Put holds strangers' events too",
+		file: gateFile,
+		old:  "if own && time.Now().Before(p.until) {",
+		new:  "if time.Now().Before(p.until) {",
+	},
+	{
+		name: "intake: acknowledgement before the append",
+		file: intakeFile,
+		old:  "		if err := in.store(ctx, answer); err != nil {\n",
+		new:  "		s.Ack(answer.Sequence, true)\n		if err := in.store(ctx, answer); err != nil {\n",
+	},
+	{
+		name: "intake: cursors before the events",
+		file: intakeFile,
+		old:  "	if err := in.append(ctx, in.runs(answer.Events)); err != nil {\n",
+		new:  "	_ = in.journal.SaveCursors(ctx, in.network, answer.Cursors)\n	if err := in.append(ctx, in.runs(answer.Events)); err != nil {\n",
+	},
+	{
+		name: "intake: known events are forgotten on a restart",
+		file: intakeFile,
+		old:  "			in.repeated(c, e)\n			in.known(c, e)\n",
+		new:  "			_, _ = c, e\n",
+	},
+	{
+		name: "intake: what was not stored counts as known",
+		file: intakeFile,
+		old:  "			in.loaded, in.events, in.messages = false, newKnown(knownEvents), newKnown(knownEvents)\n",
+		new:  "",
+	},
+	{
+		name: "intake: a lost answer counts as a refusal",
+		file: intakeFile,
+		old:  "			s = r.Sequence\n",
+		new:  "			s = 0\n",
+	},
+	{
+		name: "intake: an unanswered look-up counts as not there",
+		file: intakeFile,
+		old:  "		if err != nil {\n			return err\n		}\n		record, err := journal.EventsOf(r)\n		if err == nil && len(record.Events) > 0",
+		new:  "		if err != nil {\n			return nil\n		}\n		record, err := journal.EventsOf(r)\n		if err == nil && len(record.Events) > 0",
+	},
+	{
+		name: "intake: a second message of a known id is not withheld",
+		file: intakeFile,
+		old:  "		if in.known(c, e) {\n",
+		new:  "		if in.known(c, e) && false {\n",
+	},
+	{
+		name: "drain: withheld events are yielded",
+		file: drainFile,
+		old:  "if slices.Contains(record.Withheld, uint32(i)) {",
+		new:  "if false {",
+	},
+	{
+		name: "drain: done before the last out",
+		file: drainFile,
+		old:  "	if len(b.accepted) > 0 {\n		unsure := false\n",
+		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), b.channel, b.done)\n	}\n	if len(b.accepted) > 0 {\n		unsure := false\n",
+	},
+	{
+		name: "drain: what stands after a crash is accepted again",
+		file: drainFile,
+		old:  "	b.again = !begun && b.first <= d.end\n",
+		new:  "	_ = begun\n",
+	},
+	{
+		name: "drain: what stands after a lost answer is accepted again",
+		file: drainFile,
+		old:  "			unsure = err != nil\n",
+		new:  "",
+	},
+	{
+		name: "drain: accepts again before it is known what stands",
+		file: drainFile,
+		old:  "				if err := b.drop(ctx); err != nil {\n					return err\n				}\n",
+		new:  "				_ = b.drop(ctx)\n",
+	},
+	{
+		name: "put: receipt record skipped",
+		file: operationFile,
+		old:  "	both.Go(func() error { return o.save(ctx, &journalv1.PutRecord{Settled: settled}) })\n",
+		new:  "",
+	},
+	{
+		name: "put: message map skipped",
+		file: operationFile,
+		old:  "return o.must(ctx, func(ctx context.Context) error { return o.stage.Journal.SaveCopies(ctx, o.channel, settled) })",
+		new:  "return nil",
+	},
+	{
+		name: "put: the gate's pass ends before the receipt's record",
+		file: operationFile,
+		old:  "	var both errgroup.Group\n",
+		new:  "	for _, pass := range o.passes {\n		pass.End()\n	}\n	var both errgroup.Group\n",
+	},
+	{
+		name: "put: no attempt record",
+		file: operationFile,
+		old:  "	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {\n		pass.End()\n		return nil, 0, err\n	}\n",
+		new:  "",
+	},
+	{
+		name: "put: the deadline counts from before the attempt's record",
+		file: operationFile,
+		old:  "	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))\n",
+		new:  "",
+	},
+	{
+		name: "put: parts that were sent are forgotten",
+		file: operationFile,
+		old:  "			o.attempt.Sent = append(o.attempt.Sent, &plugv1.SentPart{Part: part, Receipt: r})\n",
+		new:  "			_ = r\n",
+	},
+	{
+		name: "put: each attempt has a first time of its own",
+		file: operationFile,
+		old:  "		a.Number, a.FirstTime = last.Number+1, last.FirstTime\n",
+		new:  "		a.Number = last.Number + 1\n",
+	},
+	{
+		name: "put: an uncertain attempt counts as not sent",
+		file: operationFile,
+		old:  "			response, by, err = o.await(ctx)\n",
+		new:  "			if err = o.notSent(ctx); err == nil {\n				err = o.pause(ctx, failure, delay)\n			}\n			response = nil\n",
+	},
+	{
+		name: "put: that nothing was sent is not recorded",
+		file: operationFile,
+		old:  "	o.attempt.NotSent = true\n	if err := o.save(",
+		new:  "	o.attempt.NotSent = true\n	if err := error(nil); false {\n		return o.save(ctx, nil)\n	} else if err != nil {\n		return err\n	}\n	if err := func(context.Context, *journalv1.PutRecord) error { return nil }(",
+	},
+	{
+		name: "put: parked without its record",
+		file: operationFile,
+		old:  "		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,\n			Attempts: o.attempt.GetNumber(), Time: timestamppb.Now(), Sent: o.sent()})\n",
+		new:  "		return nil\n",
+	},
+	{
+		name: "put: what the stream told while a new attempt waited is not heard",
+		file: operationFile,
+		old:  "	if r, by := o.known(); r != nil {\n		return r, by, nil\n	}\n	if last",
+		new:  "	if last",
+	},
+	{
+		name: "put: settled by a stranger's id",
+		file: settleFile,
+		old:  "if e.Own != plugv1.Own_OWN_YES || e.OperationId == \"\" {",
+		new:  "if e.OperationId == \"\" {",
+	},
+	{
+		name: "put: a new attempt doesn't wait for the deadline",
+		file: settleFile,
+		old:  "	if p.process != o.process {\n",
+		new:  "	if true {\n",
+	},
+	{
+		name: "put: a new attempt doesn't wait for the catch-up",
+		file: settleFile,
+		old:  "	if p.live.Abilities.GetResumable() {\n",
+		new:  "	if false {\n",
+	},
+	{
+		name: "put: a new attempt doesn't wait for an echo",
+		file: settleFile,
+		old:  "	return from.Add(s.SettleTimeout), retries, changed\n",
+		new:  "	return from, retries, changed\n",
+	},
+	{
+		name: "put: attempts without end",
+		file: settleFile,
+		old:  "if int(o.attempt.Uncertain) > retries {",
+		new:  "if false {",
+	},
+	{
+		name: "put: the journal is not searched for an echo",
+		file: settleFile,
+		old:  "				if base, part, ok := echoOf(e); ok && base == o.id {\n",
+		new:  "				if base, part, ok := echoOf(e); ok && base == o.id && false {\n",
+	},
+	{
+		name: "put: an echo in another channel is not found",
+		file: settleFile,
+		old:  "o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, ",
+		new:  "o.stage.Journal.ReadEvents(ctx, o.channel, ",
+	},
+	{
+		name: "put: PutOutcome is not heard",
+		file: settleFile,
+		old:  "	o.heard.outcome = outcome\n",
+		new:  "",
+	},
+	{
+		name: "put: a PutOutcome that comes twice counts twice",
+		file: settleFile,
+		old:  " || o.attempt.NotSent) {",
+		new:  ") {",
+	},
+	{
+		name: "put: what was settled before a crash is carried out again",
+		file: stageFile,
+		old:  "			if !after(position, p.settled.GetPosition()) {\n				continue\n			}\n",
+		new:  "",
+	},
+	{
+		name: "put: own events are not held after a restart",
+		file: stageFile,
+		old:  "			p.resumed = s.Gate.Resume(c, gate.Plug, id.Sequence(a.Noted), s.SettleTimeout)\n",
+		new:  "			p.resumed = s.Gate.Begin(c, gate.Plug)\n			p.resumed.End()\n",
+	},
+	{
+		name: "put: the message map is not completed after a crash",
+		file: stageFile,
+		old:  "		if record.Settled != nil {\n",
+		new:  "		if false {\n",
+	},
+	{
+		name: "put: an attempt from before a crash is forgotten",
+		file: stageFile,
+		old:  "		if a := record.Attempt; a != nil && a.Uncertain > 0 {\n",
+		new:  "		if a := (*journalv1.Attempt)(nil); a != nil && a.Uncertain > 0 {\n",
+	},
+	{
+		name: "put: a stream opened anew forgets what was caught up with",
+		file: plugFile,
+		old:  "		for scope := range p.caughtUp {\n			p.caughtUp[scope] = p.opened\n		}\n",
+		new:  "		clear(p.caughtUp)\n",
+	},
+	{
+		name: "put: origins only of what is settled",
+		file: originsFile,
+		old:  "	op, err := s.Journal.Issued(ctx, c.Network, base)\n",
+		new:  "	op, err := (*journalv1.Operation)(nil), error(journal.ErrNotFound)\n",
+	},
+	{
+		name: "put: every part is the primary one",
+		file: originsFile,
+		old:  "		of.Primary = part == 1\n",
+		new:  "		of.Primary = true\n",
+	},
+	{
+		name: "journal: operations of a channel that has settled none are lost",
+		file: lanesFile,
+		old:  "if from := max(1, start(c)); r.Sequence >= from {",
+		new:  "if from := start(c); r.Sequence >= from {",
+	},
+	{
+		name: "journal: a full lane drops what doesn't fit",
+		file: lanesFile,
+		old:  "	default:\n		l.behind = r.Sequence\n",
+		new:  "	default:\n",
+	},
+	{
+		name: "journal: a hook begins after what it had not done",
+		file: lanesFile,
+		old:  "		return max(done[c], registered) + 1\n",
+		new:  "		return max(done[c], registered, end) + 1\n",
+	},
+	{
+		name: "journal: the message map has one key for all channels",
+		file: mapFile,
+		old:  "token(m.Channel.Network), token(m.Channel.Source), token(m.ID))",
+		new:  "token(m.Channel.Network), token(\"\"), token(m.ID))",
+	},
+	{
+		name: "journal: operation ids change when a hook runs again",
+		file: operationsFile,
+		old:  "	_ = binary.Write(h, binary.BigEndian, uint32(ordinal))\n",
+		new:  "	_ = binary.Write(h, binary.BigEndian, uint32(ordinal))\n	fmt.Fprintf(h, \"%p\", h)\n",
+	},
+	{
+		name: "put: a Put of a channel holds the whole plug's events",
+		file: plugFile,
+		old:  "		return gate.Channel\n",
+		new:  "		return gate.Plug\n",
+	},
+	{
+		name: "put: a channel's rate limit pauses the whole plug",
+		file: operationFile,
+		old:  "		if f.Scope == plugv1.FailureScope_FAILURE_SCOPE_PLUG {\n",
+		new:  "		if true {\n",
+	},
+	{
+		name: "put: an uncertain Put keeps its slot",
+		file: operationFile,
+		old:  "	defer slot.release()\n",
+		new:  "	defer func() {\n		if o.attempt == nil || o.attempt.NotSent || len(o.passes) == 0 {\n			slot.release()\n		}\n	}()\n",
+	},
+	{
+		name: "put: one operation at a time in all channels",
+		file: stageFile,
+		old:  "func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	s.mu.Lock()\n",
+		new:  "var one = make(chan struct{}, 1)\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
+	},
+	{
+		name: "intake: what was refused is dropped",
+		file: intakeFile,
+		old:  "			if runs = refused; len(runs) == 0 {\n				return nil\n			}\n			return err\n",
+		new:  "			runs = refused\n			return nil\n",
+	},
+	{
+		name: "drain: a record's events in the wrong order",
+		file: drainFile,
+		old:  "		for i, e := range record.GetEvents() {\n",
+		new:  "		for i, e := range slices.Backward(record.GetEvents()) {\n",
+	},
+	{
+		name: "drain: own events are given without their origin",
+		file: drainFile,
+		old:  "		Origin:      origin,\n",
+		new:  "",
+	},
+	{
+		name: "journal: what is not finished expires",
+		file: "host/internal/journal/retain.go",
+		old:  "		return min(old+1, settled[c]), nil\n",
+		new:  "		return old + 1, nil\n",
+	},
+}
