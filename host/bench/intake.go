@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/intake"
+	"github.com/plughost/plughost/host/internal/journal"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// intakeChannels are the channels of one full batch.
+const intakeChannels = 8
+
+// intakeRate is how many events a second go from a stream into the journal, against
+// the engine alone with the same records in the same window.
+func intakeRate(ctx context.Context, s *suite) ([]figure, error) {
+	rounds, batches := pick(s, 5, 1), pick(s, 2000, 500)
+	var rates, ratios []float64
+	written, err := s.intakeOnce(ctx, batches)
+	if err != nil {
+		return nil, err
+	}
+	before, err := s.bareOnce(written.entries)
+	if err != nil {
+		return nil, err
+	}
+	for range rounds {
+		ours, err := s.intakeOnce(ctx, batches)
+		if err != nil {
+			return nil, err
+		}
+		after, err := s.bareOnce(ours.entries)
+		if err != nil {
+			return nil, err
+		}
+		rate := ours.perSecond
+		fmt.Fprintf(s.say, "  intake %.0f events/s, bare JetStream %.0f\n", rate, after)
+		rates, ratios = append(rates, rate), append(ratios, rate/((before+after)/2))
+		before = after
+	}
+	value := median(rates)
+	return []figure{{
+		Name: "intake", Value: value, Unit: "events/s", Limit: value / median(ratios), expected: "ratio ≥ 0.6",
+		note: fmt.Sprintf("batches of %d events over %d channels, text of %d bytes, a cursor each; limit: JetStream with the same records, %d in flight, sync 1s",
+			plugv1.MaxBatchEvents, intakeChannels, textBytes, intakeChannels),
+	}}, nil
+}
+
+// taken is a run of the real intake.
+type taken struct {
+	perSecond float64
+	entries   []journal.Entry // what it wrote, in order
+}
+
+// recorder keeps what is appended. It copies nothing: entries are not changed
+// after an append.
+type recorder struct {
+	journal.Store
+	mu      sync.Mutex
+	entries []journal.Entry
+}
+
+func (r *recorder) Append(ctx context.Context, entries ...journal.Entry) ([]id.Sequence, error) {
+	r.mu.Lock()
+	r.entries = append(r.entries, entries...)
+	r.mu.Unlock()
+	return r.Store.Append(ctx, entries...)
+}
+
+// fullStream gives full batches as fast as they are taken. They are made before the
+// clock runs.
+type fullStream struct {
+	answers []*plugv1.StreamMessagesResponse
+}
+
+func newFullStream(batches int) *fullStream {
+	f := &fullStream{}
+	text, now, said := strings.Repeat("x", textBytes), timestamppb.Now(), 0
+	for number := range batches {
+		answer := &plugv1.StreamMessagesResponse{Sequence: uint64(number + 1)}
+		for i := range plugv1.MaxBatchEvents {
+			said++
+			message := fmt.Sprintf("m%d", said)
+			answer.Events = append(answer.Events, &plugv1.Event{
+				EventId: message, MessageId: message, Channel: fmt.Sprintf("c%d", i%intakeChannels), Time: now, Own: plugv1.Own_OWN_NO,
+				Author: &plugv1.User{Id: "stranger", Username: "stranger"},
+				Kind:   &plugv1.Event_Message{Message: &plugv1.Message{Text: &plugv1.Text{Segments: []*plugv1.Segment{{Text: text}}}}},
+			})
+		}
+		answer.Cursors = []*plugv1.Cursor{{Value: fmt.Appendf(nil, "%020d", said)}}
+		f.answers = append(f.answers, answer)
+	}
+	return f
+}
+
+func (f *fullStream) Recv() (*plugv1.StreamMessagesResponse, error) {
+	if len(f.answers) == 0 {
+		return nil, io.EOF
+	}
+	next := f.answers[0]
+	f.answers = f.answers[1:]
+	return next, nil
+}
+
+func (f *fullStream) Ack(uint64, bool) {}
+
+// nobody is told what comes in.
+type nobody struct{}
+
+func (nobody) Appended(id.Channel, id.Sequence, *plugv1.Event) {}
+func (nobody) CaughtUp(id.NetworkID, id.ChannelSource)         {}
+func (nobody) Outcome(id.NetworkID, *plugv1.PutOutcome)        {}
+
+func (s *suite) intakeOnce(ctx context.Context, batches int) (taken, error) {
+	dir, err := os.MkdirTemp(s.dir, "i")
+	if err != nil {
+		return taken{}, err
+	}
+	defer os.RemoveAll(dir)
+	store, err := journal.OpenJetStream(ctx, journal.Options{Dir: dir})
+	if err != nil {
+		return taken{}, err
+	}
+	defer store.Close()
+	// Room for all: growing is not the intake's work.
+	r := &recorder{Store: store, entries: make([]journal.Entry, 0, batches*(intakeChannels+1)+1)}
+	j, err := journal.Open(ctx, r)
+	if err != nil {
+		return taken{}, err
+	}
+	in := intake.New("simnet:left", j, nobody{}, func(id.NetworkID, id.Sequence) {}, hclog.NewNullLogger())
+	if _, err := in.Open(ctx); err != nil {
+		return taken{}, err
+	}
+	stream := newFullStream(batches)
+	begun := time.Now()
+	err = in.Run(ctx, stream)
+	took := time.Since(begun)
+	if want := batches*(intakeChannels+1) + 1; len(r.entries) != want {
+		return taken{}, fmt.Errorf("void: %d records were written, not %d: %w", len(r.entries), want, err)
+	}
+	end, err := store.End(ctx)
+	if err == nil && int(end) != len(r.entries) {
+		err = fmt.Errorf("void: the journal has %d records of %d", end, len(r.entries))
+	}
+	return taken{float64(batches*plugv1.MaxBatchEvents) / took.Seconds(), r.entries}, err
+}
+
+// bareOnce publishes the same records without us, and gives the rate in events.
+func (s *suite) bareOnce(entries []journal.Entry) (perSecond float64, err error) {
+	dir, err := os.MkdirTemp(s.dir, "n")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	engine, err := server.NewServer(&server.Options{DontListen: true, JetStream: true, NoSigs: true, NoLog: true, StoreDir: dir, SyncInterval: time.Second})
+	if err != nil {
+		return 0, err
+	}
+	engine.Start()
+	defer func() { engine.Shutdown(); engine.WaitForShutdown() }()
+	conn, err := nats.Connect("", nats.InProcessServer(engine))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(intakeChannels))
+	if err != nil {
+		return 0, err
+	}
+	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{Name: "BARE", Subjects: []string{"meta", "ev.>", "cursor.>"}})
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	for _, e := range entries {
+		if _, err := js.PublishAsync(e.Subject, e.Data, jetstream.WithStallWait(time.Minute)); err != nil {
+			return 0, err
+		}
+	}
+	<-js.PublishAsyncComplete()
+	return float64((len(entries)-1)/(intakeChannels+1)*plugv1.MaxBatchEvents) / time.Since(begun).Seconds(), nil
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/plughost/plughost/host"
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/api"
+	"github.com/plughost/plughost/host/internal/config"
+)
+
+// askTimeout bounds a question to a running host.
+const askTimeout = 5 * time.Second
+
+// hostFlags say which running host is meant.
+type hostFlags struct {
+	configFlag
+	DataDir string `placeholder:"DIR" help:"The host's data directory. Without it: what the config names."`
+}
+
+// client makes the client of the host, and the deadline of one question.
+func (f hostFlags) client() (*api.Client, context.Context, context.CancelFunc, error) {
+	dir := f.DataDir
+	if dir == "" {
+		file, err := config.Find(f.Config)
+		if err != nil {
+			return nil, nil, nil, &exit{exitConfig, fmt.Errorf("%w, or name the host with --data-dir", err)}
+		}
+		if dir, err = config.DataDir(file); err != nil {
+			return nil, nil, nil, &exit{exitConfig, err}
+		}
+	}
+	timeout := fmt.Errorf("the host does not answer within %v; see its log", askTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), askTimeout, timeout)
+	return api.NewClient(dir), ctx, cancel, nil
+}
+
+// explain gives the cause of a deadline that passed.
+func explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+type statusCommand struct {
+	hostFlags
+	JSON bool `help:"Print JSON."`
+}
+
+// Run prints how the plugs do.
+func (cmd statusCommand) Run() error {
+	client, ctx, cancel, err := cmd.client()
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	defer client.Close()
+	plugs, err := client.Plugs(ctx)
+	if err != nil {
+		return explain(ctx, err)
+	}
+	if cmd.JSON {
+		err = printJSON(os.Stdout, plugs)
+	} else {
+		err = printTable(os.Stdout, plugs, time.Now())
+	}
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(plugs, needsPerson) {
+		return &exit{code: exitPerson}
+	}
+	return nil
+}
+
+// needsPerson says whether a plug won't recover by itself.
+func needsPerson(s host.Status) bool { return s.State == "held" || s.State == "failed" }
+
+// plugJSON is how scripts get a plug's status.
+type plugJSON struct {
+	Plug      id.InstanceName `json:"plug"`
+	State     string          `json:"state"`
+	Reason    string          `json:"reason,omitempty"`
+	Since     time.Time       `json:"since,omitzero"`
+	NextTry   time.Time       `json:"next_try,omitzero"`
+	Restarts  int             `json:"restarts"`
+	Pid       int             `json:"pid,omitempty"`
+	NetworkID id.NetworkID    `json:"network_id,omitempty"`
+}
+
+func printJSON(w io.Writer, plugs []host.Status) error {
+	all := make([]plugJSON, len(plugs))
+	for i, s := range plugs {
+		all[i] = plugJSON{
+			Plug: s.Plug, State: s.State, Reason: s.Reason, Since: s.Since, NextTry: s.NextTry,
+			Restarts: s.Restarts, Pid: s.Pid, NetworkID: s.Network,
+		}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(map[string]any{"plugs": all})
+}
+
+func printTable(w io.Writer, plugs []host.Status, now time.Time) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "PLUG\tSTATE\tFOR\tRESTARTS\tREASON")
+	for _, s := range plugs {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", s.Plug, s.State, age(s.Since, now), s.Restarts, because(s, now))
+	}
+	return table.Flush()
+}
+
+// because gives a plug's reason in one line, with when it is tried again.
+func because(s host.Status, now time.Time) string {
+	reason := api.Brief(s.Reason)
+	if s.NextTry.IsZero() {
+		return reason
+	}
+	next := "next try in " + max(s.NextTry.Sub(now), 0).Round(time.Second).String()
+	if reason == "" {
+		return next
+	}
+	return reason + "; " + next
+}
+
+func age(since, now time.Time) string {
+	if since.IsZero() {
+		return "-"
+	}
+	return max(now.Sub(since), 0).Round(time.Second).String()
+}
+
+type restartCommand struct {
+	hostFlags
+	Plug string `arg:"" help:"Name of the plug in the config."`
+}
+
+// Run restarts a plug.
+func (cmd restartCommand) Run() error {
+	client, ctx, cancel, err := cmd.client()
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	defer client.Close()
+	if err := client.Restart(ctx, id.InstanceName(cmd.Plug)); err != nil {
+		return explain(ctx, err)
+	}
+	fmt.Printf("plug %s restarts; see plughost status\n", cmd.Plug)
+	return nil
+}

@@ -1,0 +1,129 @@
+package host
+
+import (
+	"context"
+	"sync"
+
+	"github.com/plughost/plughost/host/hook"
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/drain"
+)
+
+// directory knows which network each plug instance is, also while it is down.
+type directory struct {
+	mu      sync.Mutex
+	entries map[id.InstanceName]*entry
+	changed chan struct{} // closed at every change
+}
+
+type entry struct {
+	label       string // of the config
+	networkName string // as the plug says
+	network     id.NetworkID
+	sources     map[string]string // canonical by requested
+	neverEchoes bool
+	tried       bool // the first start has ended, one way or the other
+	running     bool
+}
+
+func newDirectory() *directory {
+	return &directory{entries: map[id.InstanceName]*entry{}, changed: make(chan struct{})}
+}
+
+// change changes an instance's entry and wakes whoever waits for one.
+func (d *directory) change(name id.InstanceName, do func(*entry)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[name]
+	if e == nil {
+		e = &entry{}
+		d.entries[name] = e
+	}
+	do(e)
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// claim notes that an instance runs as a network. It returns the instance that
+// already does, if there is one.
+func (d *directory) claim(name id.InstanceName, n id.NetworkID) (other id.InstanceName, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for o, e := range d.entries {
+		if o != name && e.running && e.network == n {
+			return o, false
+		}
+	}
+	d.entries[name].running, d.entries[name].network = true, n
+	return "", true
+}
+
+func (d *directory) release(name id.InstanceName) {
+	d.change(name, func(e *entry) { e.running = false })
+}
+
+// Instance implements drain.Directory.
+func (d *directory) Instance(n id.NetworkID) (drain.Facts, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, e := range d.entries {
+		if e.network == n {
+			label := e.label
+			if label == "" {
+				label = e.networkName
+			}
+			return drain.Facts{Name: name, NetworkName: label, NeverEchoes: e.neverEchoes}, true
+		}
+	}
+	return drain.Facts{}, false
+}
+
+// Resolve implements drain.Directory.
+func (d *directory) Resolve(ctx context.Context, c hook.Channel) (id.Channel, bool) {
+	for {
+		d.mu.Lock()
+		e := d.entries[c.Plug]
+		if e == nil || e.network == "" && e.tried {
+			d.mu.Unlock()
+			return id.Channel{}, false
+		}
+		if e.network != "" {
+			channel := id.Channel{Network: e.network, Source: e.canonical(c.Source)}
+			d.mu.Unlock()
+			return channel, true
+		}
+		changed := d.changed
+		d.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return id.Channel{}, false
+		case <-changed:
+		}
+	}
+}
+
+// Canonical gives a channel of the config its canonical source.
+func (d *directory) Canonical(c hook.Channel) hook.Channel {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.entries[c.Plug]; e != nil {
+		c.Source = e.canonical(c.Source)
+	}
+	return c
+}
+
+func (e *entry) canonical(s id.ChannelSource) id.ChannelSource {
+	if canonical := e.sources[string(s)]; canonical != "" {
+		return id.ChannelSource(canonical)
+	}
+	return s
+}
+
+func (d *directory) network(name id.InstanceName) id.NetworkID {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.entries[name]; e != nil {
+		return e.network
+	}
+	return ""
+}

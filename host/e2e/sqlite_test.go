@@ -1,0 +1,24 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"database/sql"
+	"testing"
+
+	_ "modernc.org/sqlite" // the driver
+)
+
+// count counts the messages with a text in a webchat's database.
+func count(t *testing.T, path, text string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(`SELECT COUNT(*) FROM messages WHERE text = ?`, text).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/plughost/plughost/host"
+	"github.com/plughost/plughost/host/id"
+	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
+	"github.com/plughost/plughost/proto/plughost/host/v1/hostv1connect"
+)
+
+const (
+	// maxRequest is the largest request, in bytes.
+	maxRequest = 64 << 10
+	// maxBehind is how many changes a watcher may be behind.
+	maxBehind = 256
+	// shutdownPatience is what calls get to end when the server stops.
+	shutdownPatience = 2 * time.Second
+	headerPatience   = 5 * time.Second
+)
+
+var (
+	errStopping = connect.NewError(connect.CodeUnavailable, errors.New("the host stops"))
+	errBehind   = connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("more than %d changes behind; watch again", maxBehind))
+)
+
+// Host is what the API shows. Safe for concurrent use.
+type Host interface {
+	// Status lists every plug instance in the config's order.
+	Status() []host.Status
+	// Restart restarts an instance that Status lists.
+	Restart(id.InstanceName) error
+}
+
+// Server serves the API. Make it with New, give Changed to the host's options,
+// and call Serve once.
+type Server struct {
+	log hclog.Logger
+
+	mu       sync.Mutex
+	last     map[id.InstanceName]host.Status // that Changed was told
+	watchers map[*watcher]bool
+	stopped  bool
+}
+
+// watcher is one running WatchPlugs.
+type watcher struct {
+	changes chan host.Status // bounded by maxBehind; closed with end set
+	end     error
+}
+
+// New makes a server.
+func New(log hclog.Logger) *Server {
+	return &Server{log: log.Named("api"), last: map[id.InstanceName]host.Status{}, watchers: map[*watcher]bool{}}
+}
+
+// Changed is told each change of a plug's status, one after another per plug. It
+// never blocks. Safe for concurrent use.
+func (s *Server) Changed(status host.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last[status.Plug] = status
+	for w := range s.watchers {
+		select {
+		case w.changes <- status:
+		default:
+			s.cut(w, errBehind)
+		}
+	}
+}
+
+// cut ends a watcher. The caller holds mu.
+func (s *Server) cut(w *watcher, end error) {
+	if s.watchers[w] {
+		delete(s.watchers, w)
+		w.end = end
+		close(w.changes)
+	}
+}
+
+// Serve serves a host's API until ctx ends, and closes the listener. It is called
+// once. Its error says that the listener failed, or closing it did.
+func (s *Server) Serve(ctx context.Context, l net.Listener, h Host) error {
+	mux := http.NewServeMux()
+	mux.Handle(hostv1connect.NewPlugServiceHandler(&plugs{server: s, host: h}, connect.WithReadMaxBytes(maxRequest)))
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: headerPatience,
+		ErrorLog:          s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC clients
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
+		return errors.Join(fmt.Errorf("serve the host's API: %w", err), l.Close())
+	case <-ctx.Done():
+	}
+	s.stop()
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
+	defer cancel()
+	err := server.Shutdown(patience)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	<-served
+	return errors.Join(err, l.Close())
+}
+
+// stop cuts off all watchers, and those to come.
+func (s *Server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	for w := range s.watchers {
+		s.cut(w, errStopping)
+	}
+}
+
+// watch begins to watch: it returns every plug as it is, and a watcher of what
+// changes from there on.
+func (s *Server) watch(h Host) ([]host.Status, *watcher, error) {
+	all := h.Status() // before mu is held: a host may hold its own lock in Changed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, nil, errStopping
+	}
+	for i, status := range all {
+		// What Changed was told last is what the next change follows on.
+		if last, ok := s.last[status.Plug]; ok {
+			all[i] = last
+		}
+	}
+	w := &watcher{changes: make(chan host.Status, maxBehind)}
+	s.watchers[w] = true
+	return all, w, nil
+}
+
+// plugs implements PlugService.
+type plugs struct {
+	server *Server
+	host   Host
+}
+
+var _ hostv1connect.PlugServiceHandler = (*plugs)(nil)
+
+// ListPlugs implements hostv1connect.PlugServiceHandler.
+func (p *plugs) ListPlugs(context.Context, *hostv1.ListPlugsRequest) (*hostv1.ListPlugsResponse, error) {
+	response := &hostv1.ListPlugsResponse{}
+	for _, s := range p.host.Status() {
+		response.Plugs = append(response.Plugs, toProto(s))
+	}
+	return response, nil
+}
+
+// WatchPlugs implements hostv1connect.PlugServiceHandler.
+func (p *plugs) WatchPlugs(ctx context.Context, _ *hostv1.WatchPlugsRequest, stream *connect.ServerStream[hostv1.WatchPlugsResponse]) error {
+	now, w, err := p.server.watch(p.host)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		p.server.mu.Lock()
+		defer p.server.mu.Unlock()
+		p.server.cut(w, nil)
+	}()
+	for _, s := range now {
+		if err := stream.Send(&hostv1.WatchPlugsResponse{Plug: toProto(s)}); err != nil {
+			return err
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case s, more := <-w.changes:
+			if !more {
+				return w.end
+			}
+			if err := stream.Send(&hostv1.WatchPlugsResponse{Plug: toProto(s)}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// RestartPlug implements hostv1connect.PlugServiceHandler.
+func (p *plugs) RestartPlug(_ context.Context, request *hostv1.RestartPlugRequest) (*hostv1.RestartPlugResponse, error) {
+	name := id.InstanceName(request.Plug)
+	if !slices.ContainsFunc(p.host.Status(), func(s host.Status) bool { return s.Plug == name }) {
+		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("there is no plug %q", name))
+	}
+	if err := p.host.Restart(name); err != nil {
+		return nil, connect.NewError(connect.CodeFailedPrecondition, err)
+	}
+	p.server.log.Info("restart of a plug was asked for", "plug", name)
+	return &hostv1.RestartPlugResponse{}, nil
+}

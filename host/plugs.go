@@ -1,0 +1,102 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/supervisor"
+)
+
+// Status lists the state of every plug, in the order of the options.
+func (h *Host) Status() []Status {
+	all := make([]Status, 0, len(h.o.Plugs))
+	for _, p := range h.o.Plugs {
+		if p.Fault != "" {
+			all = append(all, Status{Plug: p.Name, State: supervisor.StateFailed.String(), Reason: p.Fault, Since: h.faulty})
+			continue
+		}
+		h.mu.Lock()
+		s := h.supervisors[p.Name]
+		h.mu.Unlock()
+		if s == nil {
+			all = append(all, Status{Plug: p.Name, State: "stopped", Reason: "the host has not started it yet"})
+			continue
+		}
+		all = append(all, h.status(p.Name, s.Status()))
+	}
+	return all
+}
+
+// Restart starts a plug anew, at once, whatever state it is in.
+func (h *Host) Restart(name id.InstanceName) error {
+	h.mu.Lock()
+	s := h.supervisors[name]
+	h.mu.Unlock()
+	if s == nil {
+		for _, p := range h.o.Plugs {
+			if p.Name == name {
+				return fmt.Errorf("plug %s can't be started: %s", name, cmp.Or(p.Fault, "the host does not run yet"))
+			}
+		}
+		return fmt.Errorf("there is no plug %q", name)
+	}
+	s.Restart()
+	return nil
+}
+
+func (h *Host) status(name id.InstanceName, s supervisor.Status) Status {
+	h.mu.Lock()
+	pid := h.pids[name]
+	h.mu.Unlock()
+	switch s.State {
+	case supervisor.StateReady, supervisor.StateDegraded, supervisor.StateStopping:
+	default:
+		pid = 0
+	}
+	return Status{
+		Plug: name, State: s.State.String(), Reason: s.Reason, Since: s.Since, NextTry: s.NextTry,
+		Restarts: s.Restarts, Pid: pid, Network: h.directory.network(name),
+	}
+}
+
+func (h *Host) changed(name id.InstanceName, s supervisor.Status) {
+	if h.o.Changed != nil {
+		h.o.Changed(h.status(name, s))
+	}
+}
+
+func (h *Host) numbers() supervisor.Numbers {
+	s := h.o.Supervision
+	return supervisor.Numbers{
+		ReadyReset: s.ReadyReset, BackoffMin: s.BackoffMin, BackoffMax: s.BackoffMax, HealthyReset: s.HealthyReset,
+		MaxExits: s.MaxExits, ExitsWindow: s.ExitsWindow, ProbeEvery: s.ProbeEvery,
+	}
+}
+
+// breach shows that a plug broke a promise.
+func (h *Host) breach(n id.NetworkID, reason string) {
+	if facts, ok := h.directory.Instance(n); ok {
+		h.log.Error("the plug broke the contract", "plug", string(facts.Name), "reason", reason)
+		h.supervisors[facts.Name].Degrade(reason)
+	}
+}
+
+// loggedOut ends the session of a plug whose credentials the network refuses, so
+// that it is held.
+func (h *Host) loggedOut(n id.NetworkID, reason string) {
+	h.mu.Lock()
+	end := h.sessions[n]
+	h.mu.Unlock()
+	if end != nil {
+		end(supervisor.LoggedOut(fmt.Errorf("the network refuses the plug's credentials: %s; give it new ones and restart it", reason)))
+	}
+}
+
+// setSession notes how the session of a network is ended.
+func (h *Host) setSession(n id.NetworkID, end context.CancelCauseFunc) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sessions[n] = end
+}

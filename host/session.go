@@ -1,0 +1,225 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/intake"
+	"github.com/plughost/plughost/host/internal/link"
+	"github.com/plughost/plughost/host/internal/process"
+	"github.com/plughost/plughost/host/internal/put"
+	"github.com/plughost/plughost/host/internal/supervisor"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// streamHealthy is how long a stream lives that doesn't count against its plug.
+const streamHealthy = time.Minute
+
+// supervise makes a plug's supervisor.
+func (h *Host) supervise(p Plug) *supervisor.Supervisor {
+	log := h.log.Named("plug").With("plug", string(p.Name))
+	return supervisor.New(supervisor.Options{
+		Name:   p.Name,
+		Logger: log,
+		Launch: func(ctx context.Context) (supervisor.Process, error) {
+			return process.Start(ctx, process.Options{
+				Name: p.Name, Path: p.Path, Args: p.Args, Env: p.Env, RunDir: h.runDir, Logger: log,
+			})
+		},
+		NewSession: func(of supervisor.Process) supervisor.Session {
+			proc := of.(*process.Process)
+			h.mu.Lock()
+			h.pids[p.Name] = proc.Pid()
+			h.mu.Unlock()
+			return &session{host: h, plug: p, log: log, link: link.New(proc.Conn(), p.Name, log)}
+		},
+		Numbers: h.numbers(),
+		Changed: func(s supervisor.Status) { h.changed(p.Name, s) },
+	})
+}
+
+// session is one life of a plug, from its Start to the end of its process.
+type session struct {
+	host *Host
+	plug Plug
+	log  hclog.Logger
+	link *link.Link
+
+	network    id.NetworkID
+	maxSilence time.Duration
+}
+
+// Start implements supervisor.Session: it asks the plug what it is, has it
+// connect, and checks that it is what it was.
+func (s *session) Start(ctx context.Context) error {
+	defer s.host.directory.change(s.plug.Name, func(e *entry) { e.tried = true })
+	described, err := s.link.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	request, err := s.request()
+	if err != nil {
+		return err
+	}
+	started, err := s.link.Start(ctx, request)
+	if refused := (*link.StartError)(nil); errors.As(err, &refused) {
+		switch refused.Verdict {
+		case plugv1.StartVerdict_START_VERDICT_LOGGED_OUT:
+			return supervisor.LoggedOut(err)
+		case plugv1.StartVerdict_START_VERDICT_BAD_CONFIG:
+			return supervisor.BadConfig(err)
+		}
+		return supervisor.Unreachable(err, refused.RetryAfter)
+	}
+	if err != nil {
+		return err
+	}
+	abilities := started.Abilities
+	if abilities == nil {
+		abilities = described.Abilities
+	}
+	if err := s.bind(ctx, described, started, abilities); err != nil {
+		return err
+	}
+	s.maxSilence = abilities.GetMaxSilence().AsDuration()
+	s.host.put.Attach(s.network, put.Live{
+		Link:       s.link,
+		Scope:      described.PutScope,
+		Concurrent: described.MaxConcurrentPuts,
+		Abilities:  abilities,
+		Channels:   started.Channels,
+	})
+	return nil
+}
+
+// request makes the plug's own directories and what Start brings.
+func (s *session) request() (*plugv1.StartRequest, error) {
+	dir := filepath.Join(s.host.o.DataDir, "plugs", string(s.plug.Name))
+	state, spool := filepath.Join(dir, "state"), filepath.Join(dir, "spool")
+	for _, d := range []string{state, filepath.Join(spool, "in"), filepath.Join(spool, "out")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("make directory of plug %s: %w", s.plug.Name, err)
+		}
+	}
+	config := string(s.plug.Config)
+	if config == "" {
+		config = "{}"
+	}
+	return &plugv1.StartRequest{
+		Instance:   string(s.plug.Name),
+		ConfigJson: config,
+		Sources:    s.host.o.sources(s.plug),
+		StateDir:   state,
+		SpoolDir:   spool,
+		TimeZone:   cmp.Or(s.host.o.TimeZone, "UTC"),
+	}, nil
+}
+
+// bind makes sure that the instance is the network that it was, and that no
+// other instance is it; else the plug is held.
+func (s *session) bind(ctx context.Context, described *plugv1.DescribeResponse, started *plugv1.StartResponse, abilities *plugv1.Abilities) error {
+	h, n := s.host, id.NetworkID(started.NetworkId)
+	known, err := h.journal.Instance(ctx, s.plug.Name)
+	if err != nil {
+		return err
+	}
+	if known.NetworkId != "" && known.NetworkId != string(n) {
+		return supervisor.Held(fmt.Errorf("it is now network %q and was %q; give it back its old account, or give this one a new instance name", n, known.NetworkId))
+	}
+	if other, ok := h.directory.claim(s.plug.Name, n); !ok {
+		return supervisor.Held(fmt.Errorf("plug %s is already network %q; remove one of the two, or give them different accounts", other, n))
+	}
+	sources := map[string]string{}
+	for _, c := range started.Channels {
+		if c.Source != "" {
+			sources[c.Requested] = c.Source
+		}
+	}
+	if err := h.journal.BindInstance(ctx, s.plug.Name, &journalv1.InstanceRecord{NetworkId: string(n), Sources: sources}); err != nil {
+		h.directory.release(s.plug.Name)
+		return err
+	}
+	s.network = n
+	name := started.NetworkName
+	if name == "" {
+		name = described.Network
+	}
+	h.directory.change(s.plug.Name, func(e *entry) {
+		e.networkName, e.sources = name, sources
+		e.neverEchoes = abilities.GetEcho() == plugv1.Echo_ECHO_NONE
+	})
+	return nil
+}
+
+// Serve implements supervisor.Session: it reads the plug's stream until ctx ends.
+// A stream that ends is opened anew once, from what the host has.
+func (s *session) Serve(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	s.host.setSession(s.network, end)
+	in := s.host.intake(s.network, s.log)
+	var last error
+	for {
+		opened := time.Now()
+		err := s.serveStream(ctx, in)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if last != nil && time.Since(opened) < streamHealthy {
+			return err
+		}
+		s.log.Warn("the plug's stream ended; opened anew", "error", err)
+		last = err
+	}
+}
+
+func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
+	cursors, err := in.Open(ctx)
+	if err != nil {
+		return err
+	}
+	stream, err := s.link.Open(ctx, cursors)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	s.host.put.StreamOpened(s.network)
+	return in.Run(ctx, stream)
+}
+
+// Quiesce implements supervisor.Session. The plug is no longer its network's, so
+// that another instance may be it.
+func (s *session) Quiesce(ctx context.Context) {
+	if s.network != "" {
+		s.host.put.Detach(s.network)
+		defer s.host.directory.release(s.plug.Name)
+	}
+	s.link.Quiesce(ctx)
+}
+
+// Stop implements supervisor.Session.
+func (s *session) Stop(ctx context.Context, grace time.Duration) error {
+	return s.link.Stop(ctx, grace)
+}
+
+// LastHeard implements supervisor.Session.
+func (s *session) LastHeard() (stream, network time.Time) { return s.link.LastHeard() }
+
+// MaxSilence implements supervisor.Session.
+func (s *session) MaxSilence() time.Duration { return s.maxSilence }
+
+func hash(s string) uint64 {
+	f := fnv.New64a()
+	_, _ = f.Write([]byte(s))
+	return f.Sum64()
+}
