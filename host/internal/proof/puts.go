@@ -150,11 +150,14 @@ func (w *witness) checkEchoed(l *watchedLink, a *attempt) {
 		if len(a.messages) != 1 || a.cause.parts != 1 || m.shownAt.IsZero() {
 			continue
 		}
-		ev := w.channel(m.channel).known[m.shownAs]
+		ch := w.channel(m.channel)
+		ev := ch.known[m.shownAs]
 		if ev != nil && ev.at.Before(late) && w.hindrance.Before(late) {
 			w.breachLocked("D3", "attempt %d of %s, though its echo was in the journal for %v", a.number, a.id, a.begun.Sub(ev.at))
 		}
-		if n.Resumable && ev == nil && m.shownAt.Before(late.Add(-w.run.schedule.Pace*8)) && w.hindrance.Before(m.shownAt) && w.networks[n.id].deaf.Before(l.attached) {
+		// What was shown before the first cursor stood need not come back.
+		resumed := n.Resumable && ch.first >= 0 && ch.entries[m.shownAs].place >= ch.first
+		if resumed && ev == nil && m.shownAt.Before(late.Add(-w.run.schedule.Pace*8)) && w.hindrance.Before(m.shownAt) && w.networks[n.id].deaf.Before(l.attached) {
 			w.breachLocked("D3", "attempt %d of %s, though its echo was shown %v ago", a.number, a.id, a.begun.Sub(m.shownAt))
 		}
 	}
