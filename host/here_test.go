@@ -120,6 +120,15 @@ func runHere(t *testing.T, o host.Options, nets ...*simnettest.Process) *here {
 	return h
 }
 
+// allListen waits until plugs have subscribed so many times in all: what is said
+// before a channel's first subscription isn't heard.
+func allListen(t *testing.T, net *simnettest.Process, times int) {
+	t.Helper()
+	if err := net.Wait(t.Context(), simnettest.Subscribed, "", times); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // subscribed counts the subscriptions of all plugs so far.
 func subscribed(t *testing.T, nets []*simnettest.Process) (n int) {
 	t.Helper()

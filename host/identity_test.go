@@ -109,6 +109,7 @@ func TestSameIDsAndCanonicalSources(t *testing.T) {
 	h := startHost(t, o)
 	h.ready("one", 0)
 	h.ready("other", 0)
+	allListen(t, net, 2)
 	for range 3 {
 		for _, channel := range []string{"#case", "@bo"} {
 			if _, err := net.Say(t.Context(), channel, "stranger", "hello from "+channel); err != nil {
@@ -173,6 +174,7 @@ func TestFaultKeepsMessages(t *testing.T) {
 	h := startHost(t, o)
 	h.ready("one", 0)
 	h.ready("other", 0)
+	allListen(t, net, 2)
 	h.stop()
 	h.options.Plugs[1].Fault = "its config is wrong"
 	h.start()

@@ -47,6 +47,7 @@ func TestPlugEndsInsideAPut(t *testing.T) {
 	for _, a := range accounts {
 		h.ready(id.InstanceName(a.Name), 0)
 	}
+	allListen(t, net, len(accounts))
 	for point, fault := range faults {
 		for setting := range settings {
 			name := fmt.Sprintf("%s-%s", setting, point)
@@ -102,6 +103,7 @@ func TestFrozenPlug(t *testing.T) {
 	for _, p := range o.Plugs {
 		h.ready(p.Name, 0)
 	}
+	allListen(t, net, len(o.Plugs))
 	do(t, net, simnettest.Command{Hold: &simnettest.Hold{Channel: "frozen", Stage: simnettest.StageAnswers}})
 	speak(t, net, "a", "one")
 	accepted(t, net, "frozen", 1, h.log)
@@ -223,6 +225,9 @@ func TestStatesAreSeen(t *testing.T) {
 	}
 	h.ready("good", 0)
 	h.ready("talk", 0)
+	if err := net.WaitAccount(t.Context(), simnettest.Subscribed, "talk", 1); err != nil {
+		t.Fatal(err)
+	}
 	speak(t, net, "a", "hello")
 	accepted(t, net, "good", 1, h.log)
 	if s := h.ready("away", 0); s.Restarts != 4 {
@@ -251,7 +256,6 @@ func TestStatesAreSeen(t *testing.T) {
 // S3: a connection that looks open and is dead is found: the plug is degraded, then
 // restarted, and that is no crash of its own. What was said meanwhile arrives.
 func TestSilentNetwork(t *testing.T) {
-	sometimesFails(t, "what was said while the network was silent did not arrive")
 	t.Parallel()
 	net, plug := simulated(t, simnettest.Account{Name: "talk"}, simnettest.Account{Name: "silent", MaxSilence: simnettest.Duration(3 * time.Second)})
 	o := childOptions{DataDir: dataDir(t), SettleTimeout: time.Second, Supervision: host.Supervision{MaxExits: 1},
@@ -260,6 +264,7 @@ func TestSilentNetwork(t *testing.T) {
 	h := startHost(t, o)
 	h.ready("talk", 0)
 	pid := h.ready("silent", 0).Pid
+	allListen(t, net, len(o.Plugs))
 	do(t, net, simnettest.Command{Freeze: &simnettest.Freeze{Account: "silent"}})
 	speak(t, net, "silent", "one")
 	h.becomes("silent", "degraded", "nothing was heard from the network for 3s")

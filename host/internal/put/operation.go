@@ -74,8 +74,8 @@ func (o *operation) run(ctx context.Context) error {
 	response, by, err := o.resume(ctx)
 	for err == nil {
 		if response == nil {
-			if response, by, err = o.try(ctx); err != nil {
-				break
+			if response, by, err = o.try(ctx); err != nil || response == nil {
+				continue
 			}
 		}
 		o.keepSent(response)
@@ -115,6 +115,12 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	slot, err := o.stage.ready(ctx, o.channel)
 	if err != nil {
 		return nil, 0, err
+	}
+	if o.attempt.GetUncertain() > 0 && !o.due() {
+		// The plug was restarted while this waited for a slot, and may still have
+		// an echo to tell.
+		slot.release()
+		return o.await(ctx)
 	}
 	defer slot.release()
 	if r, by := o.known(); r != nil {
@@ -225,6 +231,7 @@ func (o *operation) keepSent(response *plugv1.PutResponse) {
 func (o *operation) notSent(ctx context.Context) error {
 	o.attempt.Uncertain--
 	o.attempt.NotSent = true
+	o.attempt.Deadline = timestamppb.Now() // its RPC has ended
 	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: o.attempt}); err != nil {
 		return err
 	}

@@ -161,6 +161,12 @@ func (o *operation) next() (at time.Time, retries int, changed <-chan struct{}) 
 	return from.Add(s.SettleTimeout), retries, changed
 }
 
+// due tells whether another attempt may begin now.
+func (o *operation) due() bool {
+	at, _, _ := o.next()
+	return !at.IsZero() && !time.Now().Before(at)
+}
+
 // echoed notes an echo of the operation, of a part if part is not 0.
 func (o *operation) echoed(part uint32, r *plugv1.Receipt) {
 	o.mu.Lock()

@@ -152,7 +152,9 @@ func (s *Session) Take(frames []wire.Frame) []wire.Frame {
 	if s.account != nil && s.account.thawed != nil {
 		return frames
 	}
-	for range batch {
+	// What this session is not shown doesn't count: an empty batch would be taken
+	// for the end.
+	for len(frames) < batch {
 		flowing := s.subscribed && s.credit > 0
 		switch {
 		case len(s.answers) > 0 && (!flowing || s.answers[0].after <= s.position):

@@ -131,6 +131,23 @@ func TestForgottenOnce(t *testing.T) {
 	})
 }
 
+// However many messages of a channel a session has seen already, those that come
+// behind them in the log are shown at once.
+func TestSeenMessagesHoldNothingUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		p := w.fresh("alice", "left", "right")
+		for range 1000 {
+			w.say("left", "Bob", "seen")
+		}
+		w.say("right", "Bob", "not seen")
+		p.s.Close(errors.New("killed"))
+		again, _ := w.plug("alice", map[string]string{"left": p.cursor(1000), "right": p.cursor(0)}, "left", "right")
+		if frames := again.frames(); !strings.Contains(strings.Join(frames, "\n"), "not seen") {
+			t.Errorf("got %q", frames)
+		}
+	})
+}
+
 func TestMarksMoveTheCursorWithoutAnEvent(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		p := w.fresh("alice", "left", "right")
