@@ -139,6 +139,21 @@ type Part struct {
 	// Text is what to send, within Abilities.Limits; unless the author mode is
 	// NATIVE it has the author's name in front.
 	Text string
+	// Content is the same text with its formatting. A plug that renders it for
+	// itself, with sdk/go/text, takes this in place of Text.
+	Content *plugv1.Text
+	// Attachments are what comes with this part: files in spool "in/", places.
+	Attachments []*plugv1.Attachment
+	// Emote is true for "/me".
+	Emote bool
+	// ReplyTo is what represents the message that is answered, the primary part first;
+	// empty if none is. Only the first part has it.
+	ReplyTo []*plugv1.Receipt
+	// Thread is what represents the root of the thread that it goes to, the primary
+	// part first; empty: to the channel itself.
+	Thread []*plugv1.Receipt
+	// Target is, in Edit, the message to be edited; nil in Put.
+	Target *plugv1.Receipt
 	// Author is the person whose words these are; nil if the host named none.
 	Author *plugv1.Author
 	// Number counts the parts from 1, Of is how many there are.

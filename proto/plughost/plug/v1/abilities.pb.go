@@ -30,17 +30,65 @@ const (
 	EventKind_EVENT_KIND_UNSPECIFIED EventKind = 0
 	// A new message: Event.message.
 	EventKind_EVENT_KIND_MESSAGE EventKind = 1
+	// A message has new content: Event.edit.
+	EventKind_EVENT_KIND_EDIT EventKind = 2
+	// A message is gone: Event.delete.
+	EventKind_EVENT_KIND_DELETE EventKind = 3
+	// Event.reaction_added.
+	EventKind_EVENT_KIND_REACTION_ADDED EventKind = 4
+	// Event.reaction_removed.
+	EventKind_EVENT_KIND_REACTION_REMOVED EventKind = 5
+	// Event.reactions_set.
+	EventKind_EVENT_KIND_REACTIONS_SET EventKind = 6
+	// Event.members_joined.
+	EventKind_EVENT_KIND_MEMBERS_JOINED EventKind = 7
+	// Event.members_left.
+	EventKind_EVENT_KIND_MEMBERS_LEFT EventKind = 8
+	// Event.channel_changed.
+	EventKind_EVENT_KIND_CHANNEL_CHANGED EventKind = 9
+	// Event.channel_migrated.
+	EventKind_EVENT_KIND_CHANNEL_MIGRATED EventKind = 10
+	// Event.channel_state_changed.
+	EventKind_EVENT_KIND_CHANNEL_STATE_CHANGED EventKind = 11
+	// Event.typing.
+	EventKind_EVENT_KIND_TYPING EventKind = 12
+	// Event.read_marker.
+	EventKind_EVENT_KIND_READ_MARKER EventKind = 13
 )
 
 // Enum value maps for EventKind.
 var (
 	EventKind_name = map[int32]string{
-		0: "EVENT_KIND_UNSPECIFIED",
-		1: "EVENT_KIND_MESSAGE",
+		0:  "EVENT_KIND_UNSPECIFIED",
+		1:  "EVENT_KIND_MESSAGE",
+		2:  "EVENT_KIND_EDIT",
+		3:  "EVENT_KIND_DELETE",
+		4:  "EVENT_KIND_REACTION_ADDED",
+		5:  "EVENT_KIND_REACTION_REMOVED",
+		6:  "EVENT_KIND_REACTIONS_SET",
+		7:  "EVENT_KIND_MEMBERS_JOINED",
+		8:  "EVENT_KIND_MEMBERS_LEFT",
+		9:  "EVENT_KIND_CHANNEL_CHANGED",
+		10: "EVENT_KIND_CHANNEL_MIGRATED",
+		11: "EVENT_KIND_CHANNEL_STATE_CHANGED",
+		12: "EVENT_KIND_TYPING",
+		13: "EVENT_KIND_READ_MARKER",
 	}
 	EventKind_value = map[string]int32{
-		"EVENT_KIND_UNSPECIFIED": 0,
-		"EVENT_KIND_MESSAGE":     1,
+		"EVENT_KIND_UNSPECIFIED":           0,
+		"EVENT_KIND_MESSAGE":               1,
+		"EVENT_KIND_EDIT":                  2,
+		"EVENT_KIND_DELETE":                3,
+		"EVENT_KIND_REACTION_ADDED":        4,
+		"EVENT_KIND_REACTION_REMOVED":      5,
+		"EVENT_KIND_REACTIONS_SET":         6,
+		"EVENT_KIND_MEMBERS_JOINED":        7,
+		"EVENT_KIND_MEMBERS_LEFT":          8,
+		"EVENT_KIND_CHANNEL_CHANGED":       9,
+		"EVENT_KIND_CHANNEL_MIGRATED":      10,
+		"EVENT_KIND_CHANNEL_STATE_CHANGED": 11,
+		"EVENT_KIND_TYPING":                12,
+		"EVENT_KIND_READ_MARKER":           13,
 	}
 )
 
@@ -79,17 +127,45 @@ const (
 	ActionKind_ACTION_KIND_UNSPECIFIED ActionKind = 0
 	// A new message: Action.message.
 	ActionKind_ACTION_KIND_MESSAGE ActionKind = 1
+	// Give a message new content: Action.edit.
+	ActionKind_ACTION_KIND_EDIT ActionKind = 2
+	// Remove a message: Action.delete.
+	ActionKind_ACTION_KIND_DELETE ActionKind = 3
+	// Action.reaction_added.
+	ActionKind_ACTION_KIND_REACTION_ADDED ActionKind = 4
+	// Action.reaction_removed.
+	ActionKind_ACTION_KIND_REACTION_REMOVED ActionKind = 5
+	// Action.channel_changed.
+	ActionKind_ACTION_KIND_CHANNEL_CHANGED ActionKind = 9
+	// Action.typing.
+	ActionKind_ACTION_KIND_TYPING ActionKind = 12
+	// Action.read_marker.
+	ActionKind_ACTION_KIND_READ_MARKER ActionKind = 13
 )
 
 // Enum value maps for ActionKind.
 var (
 	ActionKind_name = map[int32]string{
-		0: "ACTION_KIND_UNSPECIFIED",
-		1: "ACTION_KIND_MESSAGE",
+		0:  "ACTION_KIND_UNSPECIFIED",
+		1:  "ACTION_KIND_MESSAGE",
+		2:  "ACTION_KIND_EDIT",
+		3:  "ACTION_KIND_DELETE",
+		4:  "ACTION_KIND_REACTION_ADDED",
+		5:  "ACTION_KIND_REACTION_REMOVED",
+		9:  "ACTION_KIND_CHANNEL_CHANGED",
+		12: "ACTION_KIND_TYPING",
+		13: "ACTION_KIND_READ_MARKER",
 	}
 	ActionKind_value = map[string]int32{
-		"ACTION_KIND_UNSPECIFIED": 0,
-		"ACTION_KIND_MESSAGE":     1,
+		"ACTION_KIND_UNSPECIFIED":      0,
+		"ACTION_KIND_MESSAGE":          1,
+		"ACTION_KIND_EDIT":             2,
+		"ACTION_KIND_DELETE":           3,
+		"ACTION_KIND_REACTION_ADDED":   4,
+		"ACTION_KIND_REACTION_REMOVED": 5,
+		"ACTION_KIND_CHANNEL_CHANGED":  9,
+		"ACTION_KIND_TYPING":           12,
+		"ACTION_KIND_READ_MARKER":      13,
 	}
 )
 
@@ -118,6 +194,84 @@ func (x ActionKind) Number() protoreflect.EnumNumber {
 // Deprecated: Use ActionKind.Descriptor instead.
 func (ActionKind) EnumDescriptor() ([]byte, []int) {
 	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{1}
+}
+
+// Feature names what a message may carry natively on a network. What is not
+// named reaches a plug as words in the text.
+type Feature int32
+
+const (
+	// Not known to the reader.
+	Feature_FEATURE_UNSPECIFIED Feature = 0
+	// Formatting of segments: bold, italic, code, links and the like.
+	Feature_FEATURE_FORMATTING Feature = 1
+	// Mentions that notify.
+	Feature_FEATURE_MENTION Feature = 2
+	// Replies: Message.reply_to.
+	Feature_FEATURE_REPLY Feature = 3
+	// Threads: Action.thread.
+	Feature_FEATURE_THREAD Feature = 4
+	// Files: Attachment.file.
+	Feature_FEATURE_FILE Feature = 5
+	// Places: Attachment.location.
+	Feature_FEATURE_LOCATION Feature = 6
+	// Message.emote.
+	Feature_FEATURE_EMOTE Feature = 7
+	// The author's avatar, in AUTHOR_MODE_NATIVE.
+	Feature_FEATURE_AVATAR Feature = 8
+)
+
+// Enum value maps for Feature.
+var (
+	Feature_name = map[int32]string{
+		0: "FEATURE_UNSPECIFIED",
+		1: "FEATURE_FORMATTING",
+		2: "FEATURE_MENTION",
+		3: "FEATURE_REPLY",
+		4: "FEATURE_THREAD",
+		5: "FEATURE_FILE",
+		6: "FEATURE_LOCATION",
+		7: "FEATURE_EMOTE",
+		8: "FEATURE_AVATAR",
+	}
+	Feature_value = map[string]int32{
+		"FEATURE_UNSPECIFIED": 0,
+		"FEATURE_FORMATTING":  1,
+		"FEATURE_MENTION":     2,
+		"FEATURE_REPLY":       3,
+		"FEATURE_THREAD":      4,
+		"FEATURE_FILE":        5,
+		"FEATURE_LOCATION":    6,
+		"FEATURE_EMOTE":       7,
+		"FEATURE_AVATAR":      8,
+	}
+)
+
+func (x Feature) Enum() *Feature {
+	p := new(Feature)
+	*p = x
+	return p
+}
+
+func (x Feature) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Feature) Descriptor() protoreflect.EnumDescriptor {
+	return file_plughost_plug_v1_abilities_proto_enumTypes[2].Descriptor()
+}
+
+func (Feature) Type() protoreflect.EnumType {
+	return &file_plughost_plug_v1_abilities_proto_enumTypes[2]
+}
+
+func (x Feature) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Feature.Descriptor instead.
+func (Feature) EnumDescriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{2}
 }
 
 // PutScope says which events of a plug a running Put may hold back.
@@ -160,11 +314,11 @@ func (x PutScope) String() string {
 }
 
 func (PutScope) Descriptor() protoreflect.EnumDescriptor {
-	return file_plughost_plug_v1_abilities_proto_enumTypes[2].Descriptor()
+	return file_plughost_plug_v1_abilities_proto_enumTypes[3].Descriptor()
 }
 
 func (PutScope) Type() protoreflect.EnumType {
-	return &file_plughost_plug_v1_abilities_proto_enumTypes[2]
+	return &file_plughost_plug_v1_abilities_proto_enumTypes[3]
 }
 
 func (x PutScope) Number() protoreflect.EnumNumber {
@@ -173,7 +327,7 @@ func (x PutScope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PutScope.Descriptor instead.
 func (PutScope) EnumDescriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{2}
+	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{3}
 }
 
 // Echo says what a network shows us of our own messages.
@@ -217,11 +371,11 @@ func (x Echo) String() string {
 }
 
 func (Echo) Descriptor() protoreflect.EnumDescriptor {
-	return file_plughost_plug_v1_abilities_proto_enumTypes[3].Descriptor()
+	return file_plughost_plug_v1_abilities_proto_enumTypes[4].Descriptor()
 }
 
 func (Echo) Type() protoreflect.EnumType {
-	return &file_plughost_plug_v1_abilities_proto_enumTypes[3]
+	return &file_plughost_plug_v1_abilities_proto_enumTypes[4]
 }
 
 func (x Echo) Number() protoreflect.EnumNumber {
@@ -230,7 +384,7 @@ func (x Echo) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Echo.Descriptor instead.
 func (Echo) EnumDescriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{3}
+	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{4}
 }
 
 // AuthorMode says how a message carries the name of the person who wrote it.
@@ -270,11 +424,11 @@ func (x AuthorMode) String() string {
 }
 
 func (AuthorMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_plughost_plug_v1_abilities_proto_enumTypes[4].Descriptor()
+	return file_plughost_plug_v1_abilities_proto_enumTypes[5].Descriptor()
 }
 
 func (AuthorMode) Type() protoreflect.EnumType {
-	return &file_plughost_plug_v1_abilities_proto_enumTypes[4]
+	return &file_plughost_plug_v1_abilities_proto_enumTypes[5]
 }
 
 func (x AuthorMode) Number() protoreflect.EnumNumber {
@@ -283,7 +437,7 @@ func (x AuthorMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AuthorMode.Descriptor instead.
 func (AuthorMode) EnumDescriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{4}
+	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{5}
 }
 
 // LengthUnit is what a network counts when it limits a text.
@@ -327,11 +481,11 @@ func (x LengthUnit) String() string {
 }
 
 func (LengthUnit) Descriptor() protoreflect.EnumDescriptor {
-	return file_plughost_plug_v1_abilities_proto_enumTypes[5].Descriptor()
+	return file_plughost_plug_v1_abilities_proto_enumTypes[6].Descriptor()
 }
 
 func (LengthUnit) Type() protoreflect.EnumType {
-	return &file_plughost_plug_v1_abilities_proto_enumTypes[5]
+	return &file_plughost_plug_v1_abilities_proto_enumTypes[6]
 }
 
 func (x LengthUnit) Number() protoreflect.EnumNumber {
@@ -340,7 +494,7 @@ func (x LengthUnit) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LengthUnit.Descriptor instead.
 func (LengthUnit) EnumDescriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{5}
+	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{6}
 }
 
 // Abilities is what a plug can do: in DescribeResponse what the binary can, in
@@ -361,7 +515,12 @@ type Abilities struct {
 	// Optional. How a message carries its author's name.
 	AuthorMode AuthorMode `protobuf:"varint,5,opt,name=author_mode,json=authorMode,proto3,enum=plughost.plug.v1.AuthorMode" json:"author_mode,omitempty"`
 	// Optional. Limits of a message; absent: none known.
-	Limits        *Limits `protobuf:"bytes,6,opt,name=limits,proto3" json:"limits,omitempty"`
+	Limits *Limits `protobuf:"bytes,6,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Optional. The kinds of actions that can be carried out: all of
+	// DescribeResponse.accepts if empty.
+	Actions []ActionKind `protobuf:"varint,7,rep,packed,name=actions,proto3,enum=plughost.plug.v1.ActionKind" json:"actions,omitempty"`
+	// Optional. What a message may carry natively.
+	Features      []Feature `protobuf:"varint,8,rep,packed,name=features,proto3,enum=plughost.plug.v1.Feature" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -438,6 +597,20 @@ func (x *Abilities) GetLimits() *Limits {
 	return nil
 }
 
+func (x *Abilities) GetActions() []ActionKind {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *Abilities) GetFeatures() []Feature {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
 // IdempotentPut says that a network answers a known operation id with the
 // message it already has.
 type IdempotentPut struct {
@@ -507,7 +680,26 @@ type Limits struct {
 	Parts uint32 `protobuf:"varint,4,opt,name=parts,proto3" json:"parts,omitempty"`
 	// Optional. Time one Put may take; 30 s if absent. The host adds 5 s for the
 	// RPC itself.
-	PutTimeout    *durationpb.Duration `protobuf:"bytes,5,opt,name=put_timeout,json=putTimeout,proto3" json:"put_timeout,omitempty"`
+	PutTimeout *durationpb.Duration `protobuf:"bytes,5,opt,name=put_timeout,json=putTimeout,proto3" json:"put_timeout,omitempty"`
+	// Optional. Largest file, in bytes.
+	FileBytes uint64 `protobuf:"varint,6,opt,name=file_bytes,json=fileBytes,proto3" json:"file_bytes,omitempty"`
+	// Optional. Media types that are taken, such as "image/png" or "image/*"; empty:
+	// any.
+	FileTypes []string `protobuf:"bytes,7,rep,name=file_types,json=fileTypes,proto3" json:"file_types,omitempty"`
+	// Optional. Most files of one message.
+	Files uint32 `protobuf:"varint,8,opt,name=files,proto3" json:"files,omitempty"`
+	// Optional. Oldest message that can be edited.
+	EditAge *durationpb.Duration `protobuf:"bytes,9,opt,name=edit_age,json=editAge,proto3" json:"edit_age,omitempty"`
+	// Optional. Oldest message that can be deleted.
+	DeleteAge *durationpb.Duration `protobuf:"bytes,10,opt,name=delete_age,json=deleteAge,proto3" json:"delete_age,omitempty"`
+	// Optional. Most different reactions that one message can have from us.
+	Reactions uint32 `protobuf:"varint,11,opt,name=reactions,proto3" json:"reactions,omitempty"`
+	// Optional. The emoji that can be reacted with; empty: any.
+	ReactionEmoji []string `protobuf:"bytes,12,rep,name=reaction_emoji,json=reactionEmoji,proto3" json:"reaction_emoji,omitempty"`
+	// Optional. How fast one channel may be written to, in physical parts.
+	ChannelRate *Rate `protobuf:"bytes,13,opt,name=channel_rate,json=channelRate,proto3" json:"channel_rate,omitempty"`
+	// Optional. How fast the whole plug may write, in physical parts.
+	PlugRate      *Rate `protobuf:"bytes,14,opt,name=plug_rate,json=plugRate,proto3" json:"plug_rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -577,11 +769,130 @@ func (x *Limits) GetPutTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *Limits) GetFileBytes() uint64 {
+	if x != nil {
+		return x.FileBytes
+	}
+	return 0
+}
+
+func (x *Limits) GetFileTypes() []string {
+	if x != nil {
+		return x.FileTypes
+	}
+	return nil
+}
+
+func (x *Limits) GetFiles() uint32 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *Limits) GetEditAge() *durationpb.Duration {
+	if x != nil {
+		return x.EditAge
+	}
+	return nil
+}
+
+func (x *Limits) GetDeleteAge() *durationpb.Duration {
+	if x != nil {
+		return x.DeleteAge
+	}
+	return nil
+}
+
+func (x *Limits) GetReactions() uint32 {
+	if x != nil {
+		return x.Reactions
+	}
+	return 0
+}
+
+func (x *Limits) GetReactionEmoji() []string {
+	if x != nil {
+		return x.ReactionEmoji
+	}
+	return nil
+}
+
+func (x *Limits) GetChannelRate() *Rate {
+	if x != nil {
+		return x.ChannelRate
+	}
+	return nil
+}
+
+func (x *Limits) GetPlugRate() *Rate {
+	if x != nil {
+		return x.PlugRate
+	}
+	return nil
+}
+
+// Rate is a token bucket. The host paces by it before the network has to refuse;
+// inside one Put the SDK spaces the parts by it.
+type Rate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Tokens that come back each second.
+	PerSecond float64 `protobuf:"fixed64,1,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
+	// Optional. Tokens that the bucket holds; 0 is read as 1.
+	Burst         uint32 `protobuf:"varint,2,opt,name=burst,proto3" json:"burst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rate) Reset() {
+	*x = Rate{}
+	mi := &file_plughost_plug_v1_abilities_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rate) ProtoMessage() {}
+
+func (x *Rate) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_abilities_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rate.ProtoReflect.Descriptor instead.
+func (*Rate) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_abilities_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Rate) GetPerSecond() float64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *Rate) GetBurst() uint32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
 var File_plughost_plug_v1_abilities_proto protoreflect.FileDescriptor
 
 const file_plughost_plug_v1_abilities_proto_rawDesc = "" +
 	"\n" +
-	" plughost/plug/v1/abilities.proto\x12\x10plughost.plug.v1\x1a\x1egoogle/protobuf/duration.proto\"\xca\x02\n" +
+	" plughost/plug/v1/abilities.proto\x12\x10plughost.plug.v1\x1a\x1egoogle/protobuf/duration.proto\"\xb9\x03\n" +
 	"\tAbilities\x12*\n" +
 	"\x04echo\x18\x01 \x01(\x0e2\x16.plughost.plug.v1.EchoR\x04echo\x12F\n" +
 	"\x0eidempotent_put\x18\x02 \x01(\v2\x1f.plughost.plug.v1.IdempotentPutR\ridempotentPut\x12\x1c\n" +
@@ -590,10 +901,12 @@ const file_plughost_plug_v1_abilities_proto_rawDesc = "" +
 	"maxSilence\x12=\n" +
 	"\vauthor_mode\x18\x05 \x01(\x0e2\x1c.plughost.plug.v1.AuthorModeR\n" +
 	"authorMode\x120\n" +
-	"\x06limits\x18\x06 \x01(\v2\x18.plughost.plug.v1.LimitsR\x06limits\"|\n" +
+	"\x06limits\x18\x06 \x01(\v2\x18.plughost.plug.v1.LimitsR\x06limits\x126\n" +
+	"\aactions\x18\a \x03(\x0e2\x1c.plughost.plug.v1.ActionKindR\aactions\x125\n" +
+	"\bfeatures\x18\b \x03(\x0e2\x19.plughost.plug.v1.FeatureR\bfeatures\"|\n" +
 	"\rIdempotentPut\x121\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x128\n" +
-	"\x18survives_network_restart\x18\x02 \x01(\bR\x16survivesNetworkRestart\"\xd5\x01\n" +
+	"\x18survives_network_restart\x18\x02 \x01(\bR\x16survivesNetworkRestart\"\xce\x04\n" +
 	"\x06Limits\x12\x1f\n" +
 	"\vtext_length\x18\x01 \x01(\rR\n" +
 	"textLength\x129\n" +
@@ -602,14 +915,61 @@ const file_plughost_plug_v1_abilities_proto_rawDesc = "" +
 	"text_lines\x18\x03 \x01(\rR\ttextLines\x12\x14\n" +
 	"\x05parts\x18\x04 \x01(\rR\x05parts\x12:\n" +
 	"\vput_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"putTimeout*?\n" +
+	"putTimeout\x12\x1d\n" +
+	"\n" +
+	"file_bytes\x18\x06 \x01(\x04R\tfileBytes\x12\x1d\n" +
+	"\n" +
+	"file_types\x18\a \x03(\tR\tfileTypes\x12\x14\n" +
+	"\x05files\x18\b \x01(\rR\x05files\x124\n" +
+	"\bedit_age\x18\t \x01(\v2\x19.google.protobuf.DurationR\aeditAge\x128\n" +
+	"\n" +
+	"delete_age\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\tdeleteAge\x12\x1c\n" +
+	"\treactions\x18\v \x01(\rR\treactions\x12%\n" +
+	"\x0ereaction_emoji\x18\f \x03(\tR\rreactionEmoji\x129\n" +
+	"\fchannel_rate\x18\r \x01(\v2\x16.plughost.plug.v1.RateR\vchannelRate\x123\n" +
+	"\tplug_rate\x18\x0e \x01(\v2\x16.plughost.plug.v1.RateR\bplugRate\";\n" +
+	"\x04Rate\x12\x1d\n" +
+	"\n" +
+	"per_second\x18\x01 \x01(\x01R\tperSecond\x12\x14\n" +
+	"\x05burst\x18\x02 \x01(\rR\x05burst*\x9f\x03\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12EVENT_KIND_MESSAGE\x10\x01*B\n" +
+	"\x12EVENT_KIND_MESSAGE\x10\x01\x12\x13\n" +
+	"\x0fEVENT_KIND_EDIT\x10\x02\x12\x15\n" +
+	"\x11EVENT_KIND_DELETE\x10\x03\x12\x1d\n" +
+	"\x19EVENT_KIND_REACTION_ADDED\x10\x04\x12\x1f\n" +
+	"\x1bEVENT_KIND_REACTION_REMOVED\x10\x05\x12\x1c\n" +
+	"\x18EVENT_KIND_REACTIONS_SET\x10\x06\x12\x1d\n" +
+	"\x19EVENT_KIND_MEMBERS_JOINED\x10\a\x12\x1b\n" +
+	"\x17EVENT_KIND_MEMBERS_LEFT\x10\b\x12\x1e\n" +
+	"\x1aEVENT_KIND_CHANNEL_CHANGED\x10\t\x12\x1f\n" +
+	"\x1bEVENT_KIND_CHANNEL_MIGRATED\x10\n" +
+	"\x12$\n" +
+	" EVENT_KIND_CHANNEL_STATE_CHANGED\x10\v\x12\x15\n" +
+	"\x11EVENT_KIND_TYPING\x10\f\x12\x1a\n" +
+	"\x16EVENT_KIND_READ_MARKER\x10\r*\x88\x02\n" +
 	"\n" +
 	"ActionKind\x12\x1b\n" +
 	"\x17ACTION_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
-	"\x13ACTION_KIND_MESSAGE\x10\x01*P\n" +
+	"\x13ACTION_KIND_MESSAGE\x10\x01\x12\x14\n" +
+	"\x10ACTION_KIND_EDIT\x10\x02\x12\x16\n" +
+	"\x12ACTION_KIND_DELETE\x10\x03\x12\x1e\n" +
+	"\x1aACTION_KIND_REACTION_ADDED\x10\x04\x12 \n" +
+	"\x1cACTION_KIND_REACTION_REMOVED\x10\x05\x12\x1f\n" +
+	"\x1bACTION_KIND_CHANNEL_CHANGED\x10\t\x12\x16\n" +
+	"\x12ACTION_KIND_TYPING\x10\f\x12\x1b\n" +
+	"\x17ACTION_KIND_READ_MARKER\x10\r*\xc5\x01\n" +
+	"\aFeature\x12\x17\n" +
+	"\x13FEATURE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12FEATURE_FORMATTING\x10\x01\x12\x13\n" +
+	"\x0fFEATURE_MENTION\x10\x02\x12\x11\n" +
+	"\rFEATURE_REPLY\x10\x03\x12\x12\n" +
+	"\x0eFEATURE_THREAD\x10\x04\x12\x10\n" +
+	"\fFEATURE_FILE\x10\x05\x12\x14\n" +
+	"\x10FEATURE_LOCATION\x10\x06\x12\x11\n" +
+	"\rFEATURE_EMOTE\x10\a\x12\x12\n" +
+	"\x0eFEATURE_AVATAR\x10\b*P\n" +
 	"\bPutScope\x12\x19\n" +
 	"\x15PUT_SCOPE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePUT_SCOPE_PLUG\x10\x01\x12\x15\n" +
@@ -643,34 +1003,42 @@ func file_plughost_plug_v1_abilities_proto_rawDescGZIP() []byte {
 	return file_plughost_plug_v1_abilities_proto_rawDescData
 }
 
-var file_plughost_plug_v1_abilities_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_plughost_plug_v1_abilities_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_plughost_plug_v1_abilities_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_plughost_plug_v1_abilities_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_plughost_plug_v1_abilities_proto_goTypes = []any{
 	(EventKind)(0),              // 0: plughost.plug.v1.EventKind
 	(ActionKind)(0),             // 1: plughost.plug.v1.ActionKind
-	(PutScope)(0),               // 2: plughost.plug.v1.PutScope
-	(Echo)(0),                   // 3: plughost.plug.v1.Echo
-	(AuthorMode)(0),             // 4: plughost.plug.v1.AuthorMode
-	(LengthUnit)(0),             // 5: plughost.plug.v1.LengthUnit
-	(*Abilities)(nil),           // 6: plughost.plug.v1.Abilities
-	(*IdempotentPut)(nil),       // 7: plughost.plug.v1.IdempotentPut
-	(*Limits)(nil),              // 8: plughost.plug.v1.Limits
-	(*durationpb.Duration)(nil), // 9: google.protobuf.Duration
+	(Feature)(0),                // 2: plughost.plug.v1.Feature
+	(PutScope)(0),               // 3: plughost.plug.v1.PutScope
+	(Echo)(0),                   // 4: plughost.plug.v1.Echo
+	(AuthorMode)(0),             // 5: plughost.plug.v1.AuthorMode
+	(LengthUnit)(0),             // 6: plughost.plug.v1.LengthUnit
+	(*Abilities)(nil),           // 7: plughost.plug.v1.Abilities
+	(*IdempotentPut)(nil),       // 8: plughost.plug.v1.IdempotentPut
+	(*Limits)(nil),              // 9: plughost.plug.v1.Limits
+	(*Rate)(nil),                // 10: plughost.plug.v1.Rate
+	(*durationpb.Duration)(nil), // 11: google.protobuf.Duration
 }
 var file_plughost_plug_v1_abilities_proto_depIdxs = []int32{
-	3, // 0: plughost.plug.v1.Abilities.echo:type_name -> plughost.plug.v1.Echo
-	7, // 1: plughost.plug.v1.Abilities.idempotent_put:type_name -> plughost.plug.v1.IdempotentPut
-	9, // 2: plughost.plug.v1.Abilities.max_silence:type_name -> google.protobuf.Duration
-	4, // 3: plughost.plug.v1.Abilities.author_mode:type_name -> plughost.plug.v1.AuthorMode
-	8, // 4: plughost.plug.v1.Abilities.limits:type_name -> plughost.plug.v1.Limits
-	9, // 5: plughost.plug.v1.IdempotentPut.window:type_name -> google.protobuf.Duration
-	5, // 6: plughost.plug.v1.Limits.text_unit:type_name -> plughost.plug.v1.LengthUnit
-	9, // 7: plughost.plug.v1.Limits.put_timeout:type_name -> google.protobuf.Duration
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	4,  // 0: plughost.plug.v1.Abilities.echo:type_name -> plughost.plug.v1.Echo
+	8,  // 1: plughost.plug.v1.Abilities.idempotent_put:type_name -> plughost.plug.v1.IdempotentPut
+	11, // 2: plughost.plug.v1.Abilities.max_silence:type_name -> google.protobuf.Duration
+	5,  // 3: plughost.plug.v1.Abilities.author_mode:type_name -> plughost.plug.v1.AuthorMode
+	9,  // 4: plughost.plug.v1.Abilities.limits:type_name -> plughost.plug.v1.Limits
+	1,  // 5: plughost.plug.v1.Abilities.actions:type_name -> plughost.plug.v1.ActionKind
+	2,  // 6: plughost.plug.v1.Abilities.features:type_name -> plughost.plug.v1.Feature
+	11, // 7: plughost.plug.v1.IdempotentPut.window:type_name -> google.protobuf.Duration
+	6,  // 8: plughost.plug.v1.Limits.text_unit:type_name -> plughost.plug.v1.LengthUnit
+	11, // 9: plughost.plug.v1.Limits.put_timeout:type_name -> google.protobuf.Duration
+	11, // 10: plughost.plug.v1.Limits.edit_age:type_name -> google.protobuf.Duration
+	11, // 11: plughost.plug.v1.Limits.delete_age:type_name -> google.protobuf.Duration
+	10, // 12: plughost.plug.v1.Limits.channel_rate:type_name -> plughost.plug.v1.Rate
+	10, // 13: plughost.plug.v1.Limits.plug_rate:type_name -> plughost.plug.v1.Rate
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_plughost_plug_v1_abilities_proto_init() }
@@ -683,8 +1051,8 @@ func file_plughost_plug_v1_abilities_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_plug_v1_abilities_proto_rawDesc), len(file_plughost_plug_v1_abilities_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   3,
+			NumEnums:      7,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

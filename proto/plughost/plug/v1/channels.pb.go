@@ -99,7 +99,10 @@ type ChannelStatus struct {
 	// Optional. Whether it can be used.
 	State ChannelState `protobuf:"varint,3,opt,name=state,proto3,enum=plughost.plug.v1.ChannelState" json:"state,omitempty"`
 	// Optional. Why it cannot be used, and what a person can do, in words.
-	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"` // 5 is kept for abilities narrowed by channel.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Optional. What can be done in this channel, where it is less than in others;
+	// replaces the plug's abilities whole.
+	Abilities     *Abilities `protobuf:"bytes,5,opt,name=abilities,proto3" json:"abilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -162,23 +165,1209 @@ func (x *ChannelStatus) GetReason() string {
 	return ""
 }
 
+func (x *ChannelStatus) GetAbilities() *Abilities {
+	if x != nil {
+		return x.Abilities
+	}
+	return nil
+}
+
+// Channel describes a channel.
+type Channel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its canonical source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Optional. Its title, as people see it.
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// Optional. Its topic.
+	Topic string `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Optional. True for a conversation that is not open to everybody.
+	Private bool `protobuf:"varint,4,opt,name=private,proto3" json:"private,omitempty"`
+	// Optional. A public address that leads there.
+	Link          string `protobuf:"bytes,5,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Channel) Reset() {
+	*x = Channel{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Channel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Channel) ProtoMessage() {}
+
+func (x *Channel) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Channel.ProtoReflect.Descriptor instead.
+func (*Channel) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Channel) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Channel) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Channel) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *Channel) GetPrivate() bool {
+	if x != nil {
+		return x.Private
+	}
+	return false
+}
+
+func (x *Channel) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+// SetChannelsRequest lists the channels in use.
+type SetChannelsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. All of them, as the operator wrote them.
+	Sources       []string `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetChannelsRequest) Reset() {
+	*x = SetChannelsRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetChannelsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetChannelsRequest) ProtoMessage() {}
+
+func (x *SetChannelsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetChannelsRequest.ProtoReflect.Descriptor instead.
+func (*SetChannelsRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SetChannelsRequest) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+// SetChannelsResponse answers for each channel.
+type SetChannelsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. As StartResponse.channels.
+	Channels      []*ChannelStatus `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetChannelsResponse) Reset() {
+	*x = SetChannelsResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetChannelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetChannelsResponse) ProtoMessage() {}
+
+func (x *SetChannelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetChannelsResponse.ProtoReflect.Descriptor instead.
+func (*SetChannelsResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SetChannelsResponse) GetChannels() []*ChannelStatus {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+// ListChannelsRequest says which channels are wanted.
+type ListChannelsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. True: those that are not open to everybody; false: the public ones.
+	Private bool `protobuf:"varint,1,opt,name=private,proto3" json:"private,omitempty"`
+	// Optional. Only those whose source or title has this in it.
+	Contains string `protobuf:"bytes,2,opt,name=contains,proto3" json:"contains,omitempty"`
+	// Optional. At most so many; 100 if 0.
+	Limit         uint32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChannelsRequest) Reset() {
+	*x = ListChannelsRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChannelsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChannelsRequest) ProtoMessage() {}
+
+func (x *ListChannelsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChannelsRequest.ProtoReflect.Descriptor instead.
+func (*ListChannelsRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListChannelsRequest) GetPrivate() bool {
+	if x != nil {
+		return x.Private
+	}
+	return false
+}
+
+func (x *ListChannelsRequest) GetContains() string {
+	if x != nil {
+		return x.Contains
+	}
+	return ""
+}
+
+func (x *ListChannelsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// ListChannelsResponse lists channels.
+type ListChannelsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The channels.
+	Channels      []*Channel `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChannelsResponse) Reset() {
+	*x = ListChannelsResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChannelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChannelsResponse) ProtoMessage() {}
+
+func (x *ListChannelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChannelsResponse.ProtoReflect.Descriptor instead.
+func (*ListChannelsResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListChannelsResponse) GetChannels() []*Channel {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+// GetChannelRequest names a channel.
+type GetChannelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its source.
+	Source        string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetChannelRequest) Reset() {
+	*x = GetChannelRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetChannelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetChannelRequest) ProtoMessage() {}
+
+func (x *GetChannelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetChannelRequest.ProtoReflect.Descriptor instead.
+func (*GetChannelRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetChannelRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// GetChannelResponse is the channel.
+type GetChannelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The channel.
+	Channel       *Channel `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetChannelResponse) Reset() {
+	*x = GetChannelResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetChannelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetChannelResponse) ProtoMessage() {}
+
+func (x *GetChannelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetChannelResponse.ProtoReflect.Descriptor instead.
+func (*GetChannelResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetChannelResponse) GetChannel() *Channel {
+	if x != nil {
+		return x.Channel
+	}
+	return nil
+}
+
+// GetDirectChannelRequest names a user.
+type GetDirectChannelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user; id or username is set.
+	User          *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDirectChannelRequest) Reset() {
+	*x = GetDirectChannelRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDirectChannelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDirectChannelRequest) ProtoMessage() {}
+
+func (x *GetDirectChannelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDirectChannelRequest.ProtoReflect.Descriptor instead.
+func (*GetDirectChannelRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetDirectChannelRequest) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+// GetDirectChannelResponse is the channel.
+type GetDirectChannelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The channel.
+	Channel       *Channel `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDirectChannelResponse) Reset() {
+	*x = GetDirectChannelResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDirectChannelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDirectChannelResponse) ProtoMessage() {}
+
+func (x *GetDirectChannelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDirectChannelResponse.ProtoReflect.Descriptor instead.
+func (*GetDirectChannelResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetDirectChannelResponse) GetChannel() *Channel {
+	if x != nil {
+		return x.Channel
+	}
+	return nil
+}
+
+// ListMembersRequest names a channel.
+type ListMembersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its source.
+	Source        string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersRequest) Reset() {
+	*x = ListMembersRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersRequest) ProtoMessage() {}
+
+func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
+func (*ListMembersRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListMembersRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// ListMembersResponse lists users.
+type ListMembersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The users.
+	Users         []*User `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersResponse) Reset() {
+	*x = ListMembersResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersResponse) ProtoMessage() {}
+
+func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
+func (*ListMembersResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListMembersResponse) GetUsers() []*User {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+// ListAdminsRequest names a channel.
+type ListAdminsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its source.
+	Source        string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAdminsRequest) Reset() {
+	*x = ListAdminsRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAdminsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAdminsRequest) ProtoMessage() {}
+
+func (x *ListAdminsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAdminsRequest.ProtoReflect.Descriptor instead.
+func (*ListAdminsRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListAdminsRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// ListAdminsResponse lists users.
+type ListAdminsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The users.
+	Users         []*User `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAdminsResponse) Reset() {
+	*x = ListAdminsResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAdminsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAdminsResponse) ProtoMessage() {}
+
+func (x *ListAdminsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAdminsResponse.ProtoReflect.Descriptor instead.
+func (*ListAdminsResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListAdminsResponse) GetUsers() []*User {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+// RenameChannelRequest gives a channel a title.
+type RenameChannelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Required. The new title.
+	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameChannelRequest) Reset() {
+	*x = RenameChannelRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameChannelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameChannelRequest) ProtoMessage() {}
+
+func (x *RenameChannelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameChannelRequest.ProtoReflect.Descriptor instead.
+func (*RenameChannelRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RenameChannelRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *RenameChannelRequest) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+// RenameChannelResponse is empty.
+type RenameChannelResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameChannelResponse) Reset() {
+	*x = RenameChannelResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameChannelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameChannelResponse) ProtoMessage() {}
+
+func (x *RenameChannelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameChannelResponse.ProtoReflect.Descriptor instead.
+func (*RenameChannelResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{15}
+}
+
+// InviteMembersRequest names users and a channel.
+type InviteMembersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The channel's source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Required. The users.
+	Users         []*User `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InviteMembersRequest) Reset() {
+	*x = InviteMembersRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InviteMembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InviteMembersRequest) ProtoMessage() {}
+
+func (x *InviteMembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InviteMembersRequest.ProtoReflect.Descriptor instead.
+func (*InviteMembersRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *InviteMembersRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *InviteMembersRequest) GetUsers() []*User {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+// InviteMembersResponse is empty.
+type InviteMembersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InviteMembersResponse) Reset() {
+	*x = InviteMembersResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InviteMembersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InviteMembersResponse) ProtoMessage() {}
+
+func (x *InviteMembersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InviteMembersResponse.ProtoReflect.Descriptor instead.
+func (*InviteMembersResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{17}
+}
+
+// RemoveMembersRequest names users and a channel.
+type RemoveMembersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The channel's source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Required. The users.
+	Users         []*User `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveMembersRequest) Reset() {
+	*x = RemoveMembersRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveMembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveMembersRequest) ProtoMessage() {}
+
+func (x *RemoveMembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveMembersRequest.ProtoReflect.Descriptor instead.
+func (*RemoveMembersRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RemoveMembersRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *RemoveMembersRequest) GetUsers() []*User {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+// RemoveMembersResponse is empty.
+type RemoveMembersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveMembersResponse) Reset() {
+	*x = RemoveMembersResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveMembersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveMembersResponse) ProtoMessage() {}
+
+func (x *RemoveMembersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveMembersResponse.ProtoReflect.Descriptor instead.
+func (*RemoveMembersResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{19}
+}
+
+// CreateInviteLinkRequest names a channel.
+type CreateInviteLinkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its source.
+	Source        string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateInviteLinkRequest) Reset() {
+	*x = CreateInviteLinkRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateInviteLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateInviteLinkRequest) ProtoMessage() {}
+
+func (x *CreateInviteLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateInviteLinkRequest.ProtoReflect.Descriptor instead.
+func (*CreateInviteLinkRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CreateInviteLinkRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// CreateInviteLinkResponse is the address.
+type CreateInviteLinkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The address.
+	Link          string `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateInviteLinkResponse) Reset() {
+	*x = CreateInviteLinkResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateInviteLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateInviteLinkResponse) ProtoMessage() {}
+
+func (x *CreateInviteLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateInviteLinkResponse.ProtoReflect.Descriptor instead.
+func (*CreateInviteLinkResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CreateInviteLinkResponse) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+// RevokeInviteLinkRequest names the address.
+type RevokeInviteLinkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The channel's source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Required. The address.
+	Link          string `protobuf:"bytes,2,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeInviteLinkRequest) Reset() {
+	*x = RevokeInviteLinkRequest{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeInviteLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeInviteLinkRequest) ProtoMessage() {}
+
+func (x *RevokeInviteLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeInviteLinkRequest.ProtoReflect.Descriptor instead.
+func (*RevokeInviteLinkRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RevokeInviteLinkRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *RevokeInviteLinkRequest) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+// RevokeInviteLinkResponse is empty.
+type RevokeInviteLinkResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeInviteLinkResponse) Reset() {
+	*x = RevokeInviteLinkResponse{}
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeInviteLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeInviteLinkResponse) ProtoMessage() {}
+
+func (x *RevokeInviteLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_channels_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeInviteLinkResponse.ProtoReflect.Descriptor instead.
+func (*RevokeInviteLinkResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_channels_proto_rawDescGZIP(), []int{23}
+}
+
 var File_plughost_plug_v1_channels_proto protoreflect.FileDescriptor
 
 const file_plughost_plug_v1_channels_proto_rawDesc = "" +
 	"\n" +
-	"\x1fplughost/plug/v1/channels.proto\x12\x10plughost.plug.v1\"\x93\x01\n" +
+	"\x1fplughost/plug/v1/channels.proto\x12\x10plughost.plug.v1\x1a plughost/plug/v1/abilities.proto\x1a\x1cplughost/plug/v1/users.proto\"\xce\x01\n" +
 	"\rChannelStatus\x12\x1c\n" +
 	"\trequested\x18\x01 \x01(\tR\trequested\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x124\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x1e.plughost.plug.v1.ChannelStateR\x05state\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason*\xb6\x01\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x129\n" +
+	"\tabilities\x18\x05 \x01(\v2\x1b.plughost.plug.v1.AbilitiesR\tabilities\"{\n" +
+	"\aChannel\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x14\n" +
+	"\x05topic\x18\x03 \x01(\tR\x05topic\x12\x18\n" +
+	"\aprivate\x18\x04 \x01(\bR\aprivate\x12\x12\n" +
+	"\x04link\x18\x05 \x01(\tR\x04link\".\n" +
+	"\x12SetChannelsRequest\x12\x18\n" +
+	"\asources\x18\x01 \x03(\tR\asources\"R\n" +
+	"\x13SetChannelsResponse\x12;\n" +
+	"\bchannels\x18\x01 \x03(\v2\x1f.plughost.plug.v1.ChannelStatusR\bchannels\"a\n" +
+	"\x13ListChannelsRequest\x12\x18\n" +
+	"\aprivate\x18\x01 \x01(\bR\aprivate\x12\x1a\n" +
+	"\bcontains\x18\x02 \x01(\tR\bcontains\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"M\n" +
+	"\x14ListChannelsResponse\x125\n" +
+	"\bchannels\x18\x01 \x03(\v2\x19.plughost.plug.v1.ChannelR\bchannels\"+\n" +
+	"\x11GetChannelRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\"I\n" +
+	"\x12GetChannelResponse\x123\n" +
+	"\achannel\x18\x01 \x01(\v2\x19.plughost.plug.v1.ChannelR\achannel\"E\n" +
+	"\x17GetDirectChannelRequest\x12*\n" +
+	"\x04user\x18\x01 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\"O\n" +
+	"\x18GetDirectChannelResponse\x123\n" +
+	"\achannel\x18\x01 \x01(\v2\x19.plughost.plug.v1.ChannelR\achannel\",\n" +
+	"\x12ListMembersRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\"C\n" +
+	"\x13ListMembersResponse\x12,\n" +
+	"\x05users\x18\x01 \x03(\v2\x16.plughost.plug.v1.UserR\x05users\"+\n" +
+	"\x11ListAdminsRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\"B\n" +
+	"\x12ListAdminsResponse\x12,\n" +
+	"\x05users\x18\x01 \x03(\v2\x16.plughost.plug.v1.UserR\x05users\"D\n" +
+	"\x14RenameChannelRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\"\x17\n" +
+	"\x15RenameChannelResponse\"\\\n" +
+	"\x14InviteMembersRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12,\n" +
+	"\x05users\x18\x02 \x03(\v2\x16.plughost.plug.v1.UserR\x05users\"\x17\n" +
+	"\x15InviteMembersResponse\"\\\n" +
+	"\x14RemoveMembersRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12,\n" +
+	"\x05users\x18\x02 \x03(\v2\x16.plughost.plug.v1.UserR\x05users\"\x17\n" +
+	"\x15RemoveMembersResponse\"1\n" +
+	"\x17CreateInviteLinkRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\".\n" +
+	"\x18CreateInviteLinkResponse\x12\x12\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\"E\n" +
+	"\x17RevokeInviteLinkRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
+	"\x04link\x18\x02 \x01(\tR\x04link\"\x1a\n" +
+	"\x18RevokeInviteLinkResponse*\xb6\x01\n" +
 	"\fChannelState\x12\x1d\n" +
 	"\x19CHANNEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CHANNEL_STATE_JOINED\x10\x01\x12\x19\n" +
 	"\x15CHANNEL_STATE_PENDING\x10\x02\x12\x1b\n" +
 	"\x17CHANNEL_STATE_READ_ONLY\x10\x03\x12\x18\n" +
 	"\x14CHANNEL_STATE_DENIED\x10\x04\x12\x1b\n" +
-	"\x17CHANNEL_STATE_NOT_FOUND\x10\x05B<Z:github.com/plughost/plughost/proto/plughost/plug/v1;plugv1b\x06proto3"
+	"\x17CHANNEL_STATE_NOT_FOUND\x10\x052\xba\b\n" +
+	"\bChannels\x12Z\n" +
+	"\vSetChannels\x12$.plughost.plug.v1.SetChannelsRequest\x1a%.plughost.plug.v1.SetChannelsResponse\x12]\n" +
+	"\fListChannels\x12%.plughost.plug.v1.ListChannelsRequest\x1a&.plughost.plug.v1.ListChannelsResponse\x12W\n" +
+	"\n" +
+	"GetChannel\x12#.plughost.plug.v1.GetChannelRequest\x1a$.plughost.plug.v1.GetChannelResponse\x12i\n" +
+	"\x10GetDirectChannel\x12).plughost.plug.v1.GetDirectChannelRequest\x1a*.plughost.plug.v1.GetDirectChannelResponse\x12Z\n" +
+	"\vListMembers\x12$.plughost.plug.v1.ListMembersRequest\x1a%.plughost.plug.v1.ListMembersResponse\x12W\n" +
+	"\n" +
+	"ListAdmins\x12#.plughost.plug.v1.ListAdminsRequest\x1a$.plughost.plug.v1.ListAdminsResponse\x12`\n" +
+	"\rRenameChannel\x12&.plughost.plug.v1.RenameChannelRequest\x1a'.plughost.plug.v1.RenameChannelResponse\x12`\n" +
+	"\rInviteMembers\x12&.plughost.plug.v1.InviteMembersRequest\x1a'.plughost.plug.v1.InviteMembersResponse\x12`\n" +
+	"\rRemoveMembers\x12&.plughost.plug.v1.RemoveMembersRequest\x1a'.plughost.plug.v1.RemoveMembersResponse\x12i\n" +
+	"\x10CreateInviteLink\x12).plughost.plug.v1.CreateInviteLinkRequest\x1a*.plughost.plug.v1.CreateInviteLinkResponse\x12i\n" +
+	"\x10RevokeInviteLink\x12).plughost.plug.v1.RevokeInviteLinkRequest\x1a*.plughost.plug.v1.RevokeInviteLinkResponseB<Z:github.com/plughost/plughost/proto/plughost/plug/v1;plugv1b\x06proto3"
 
 var (
 	file_plughost_plug_v1_channels_proto_rawDescOnce sync.Once
@@ -193,18 +1382,75 @@ func file_plughost_plug_v1_channels_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_plug_v1_channels_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plughost_plug_v1_channels_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_plughost_plug_v1_channels_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_plughost_plug_v1_channels_proto_goTypes = []any{
-	(ChannelState)(0),     // 0: plughost.plug.v1.ChannelState
-	(*ChannelStatus)(nil), // 1: plughost.plug.v1.ChannelStatus
+	(ChannelState)(0),                // 0: plughost.plug.v1.ChannelState
+	(*ChannelStatus)(nil),            // 1: plughost.plug.v1.ChannelStatus
+	(*Channel)(nil),                  // 2: plughost.plug.v1.Channel
+	(*SetChannelsRequest)(nil),       // 3: plughost.plug.v1.SetChannelsRequest
+	(*SetChannelsResponse)(nil),      // 4: plughost.plug.v1.SetChannelsResponse
+	(*ListChannelsRequest)(nil),      // 5: plughost.plug.v1.ListChannelsRequest
+	(*ListChannelsResponse)(nil),     // 6: plughost.plug.v1.ListChannelsResponse
+	(*GetChannelRequest)(nil),        // 7: plughost.plug.v1.GetChannelRequest
+	(*GetChannelResponse)(nil),       // 8: plughost.plug.v1.GetChannelResponse
+	(*GetDirectChannelRequest)(nil),  // 9: plughost.plug.v1.GetDirectChannelRequest
+	(*GetDirectChannelResponse)(nil), // 10: plughost.plug.v1.GetDirectChannelResponse
+	(*ListMembersRequest)(nil),       // 11: plughost.plug.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 12: plughost.plug.v1.ListMembersResponse
+	(*ListAdminsRequest)(nil),        // 13: plughost.plug.v1.ListAdminsRequest
+	(*ListAdminsResponse)(nil),       // 14: plughost.plug.v1.ListAdminsResponse
+	(*RenameChannelRequest)(nil),     // 15: plughost.plug.v1.RenameChannelRequest
+	(*RenameChannelResponse)(nil),    // 16: plughost.plug.v1.RenameChannelResponse
+	(*InviteMembersRequest)(nil),     // 17: plughost.plug.v1.InviteMembersRequest
+	(*InviteMembersResponse)(nil),    // 18: plughost.plug.v1.InviteMembersResponse
+	(*RemoveMembersRequest)(nil),     // 19: plughost.plug.v1.RemoveMembersRequest
+	(*RemoveMembersResponse)(nil),    // 20: plughost.plug.v1.RemoveMembersResponse
+	(*CreateInviteLinkRequest)(nil),  // 21: plughost.plug.v1.CreateInviteLinkRequest
+	(*CreateInviteLinkResponse)(nil), // 22: plughost.plug.v1.CreateInviteLinkResponse
+	(*RevokeInviteLinkRequest)(nil),  // 23: plughost.plug.v1.RevokeInviteLinkRequest
+	(*RevokeInviteLinkResponse)(nil), // 24: plughost.plug.v1.RevokeInviteLinkResponse
+	(*Abilities)(nil),                // 25: plughost.plug.v1.Abilities
+	(*User)(nil),                     // 26: plughost.plug.v1.User
 }
 var file_plughost_plug_v1_channels_proto_depIdxs = []int32{
-	0, // 0: plughost.plug.v1.ChannelStatus.state:type_name -> plughost.plug.v1.ChannelState
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	0,  // 0: plughost.plug.v1.ChannelStatus.state:type_name -> plughost.plug.v1.ChannelState
+	25, // 1: plughost.plug.v1.ChannelStatus.abilities:type_name -> plughost.plug.v1.Abilities
+	1,  // 2: plughost.plug.v1.SetChannelsResponse.channels:type_name -> plughost.plug.v1.ChannelStatus
+	2,  // 3: plughost.plug.v1.ListChannelsResponse.channels:type_name -> plughost.plug.v1.Channel
+	2,  // 4: plughost.plug.v1.GetChannelResponse.channel:type_name -> plughost.plug.v1.Channel
+	26, // 5: plughost.plug.v1.GetDirectChannelRequest.user:type_name -> plughost.plug.v1.User
+	2,  // 6: plughost.plug.v1.GetDirectChannelResponse.channel:type_name -> plughost.plug.v1.Channel
+	26, // 7: plughost.plug.v1.ListMembersResponse.users:type_name -> plughost.plug.v1.User
+	26, // 8: plughost.plug.v1.ListAdminsResponse.users:type_name -> plughost.plug.v1.User
+	26, // 9: plughost.plug.v1.InviteMembersRequest.users:type_name -> plughost.plug.v1.User
+	26, // 10: plughost.plug.v1.RemoveMembersRequest.users:type_name -> plughost.plug.v1.User
+	3,  // 11: plughost.plug.v1.Channels.SetChannels:input_type -> plughost.plug.v1.SetChannelsRequest
+	5,  // 12: plughost.plug.v1.Channels.ListChannels:input_type -> plughost.plug.v1.ListChannelsRequest
+	7,  // 13: plughost.plug.v1.Channels.GetChannel:input_type -> plughost.plug.v1.GetChannelRequest
+	9,  // 14: plughost.plug.v1.Channels.GetDirectChannel:input_type -> plughost.plug.v1.GetDirectChannelRequest
+	11, // 15: plughost.plug.v1.Channels.ListMembers:input_type -> plughost.plug.v1.ListMembersRequest
+	13, // 16: plughost.plug.v1.Channels.ListAdmins:input_type -> plughost.plug.v1.ListAdminsRequest
+	15, // 17: plughost.plug.v1.Channels.RenameChannel:input_type -> plughost.plug.v1.RenameChannelRequest
+	17, // 18: plughost.plug.v1.Channels.InviteMembers:input_type -> plughost.plug.v1.InviteMembersRequest
+	19, // 19: plughost.plug.v1.Channels.RemoveMembers:input_type -> plughost.plug.v1.RemoveMembersRequest
+	21, // 20: plughost.plug.v1.Channels.CreateInviteLink:input_type -> plughost.plug.v1.CreateInviteLinkRequest
+	23, // 21: plughost.plug.v1.Channels.RevokeInviteLink:input_type -> plughost.plug.v1.RevokeInviteLinkRequest
+	4,  // 22: plughost.plug.v1.Channels.SetChannels:output_type -> plughost.plug.v1.SetChannelsResponse
+	6,  // 23: plughost.plug.v1.Channels.ListChannels:output_type -> plughost.plug.v1.ListChannelsResponse
+	8,  // 24: plughost.plug.v1.Channels.GetChannel:output_type -> plughost.plug.v1.GetChannelResponse
+	10, // 25: plughost.plug.v1.Channels.GetDirectChannel:output_type -> plughost.plug.v1.GetDirectChannelResponse
+	12, // 26: plughost.plug.v1.Channels.ListMembers:output_type -> plughost.plug.v1.ListMembersResponse
+	14, // 27: plughost.plug.v1.Channels.ListAdmins:output_type -> plughost.plug.v1.ListAdminsResponse
+	16, // 28: plughost.plug.v1.Channels.RenameChannel:output_type -> plughost.plug.v1.RenameChannelResponse
+	18, // 29: plughost.plug.v1.Channels.InviteMembers:output_type -> plughost.plug.v1.InviteMembersResponse
+	20, // 30: plughost.plug.v1.Channels.RemoveMembers:output_type -> plughost.plug.v1.RemoveMembersResponse
+	22, // 31: plughost.plug.v1.Channels.CreateInviteLink:output_type -> plughost.plug.v1.CreateInviteLinkResponse
+	24, // 32: plughost.plug.v1.Channels.RevokeInviteLink:output_type -> plughost.plug.v1.RevokeInviteLinkResponse
+	22, // [22:33] is the sub-list for method output_type
+	11, // [11:22] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_plughost_plug_v1_channels_proto_init() }
@@ -212,15 +1458,17 @@ func file_plughost_plug_v1_channels_proto_init() {
 	if File_plughost_plug_v1_channels_proto != nil {
 		return
 	}
+	file_plughost_plug_v1_abilities_proto_init()
+	file_plughost_plug_v1_users_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_plug_v1_channels_proto_rawDesc), len(file_plughost_plug_v1_channels_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   24,
 			NumExtensions: 0,
-			NumServices:   0,
+			NumServices:   1,
 		},
 		GoTypes:           file_plughost_plug_v1_channels_proto_goTypes,
 		DependencyIndexes: file_plughost_plug_v1_channels_proto_depIdxs,

@@ -84,12 +84,14 @@ func (Own) EnumDescriptor() ([]byte, []int) {
 // Event is one thing that happened on the network.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Id of the event, unique within its channel and the same whenever
-	// the event is emitted again: the host removes repeats by it. A join, or
-	// adding, removing and adding one reaction, are different events.
+	// Required, but for typing and read markers. Id of the event, unique within its
+	// channel and the same whenever the event is emitted again: the host removes
+	// repeats by it. A join, or adding, removing and adding one reaction, are
+	// different events.
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// Optional. Id of the message that the event is about, unique within its
-	// channel. Required for a message.
+	// channel: the message itself, or the one that is edited, deleted, reacted to or
+	// read up to. Required for all of those.
 	MessageId string `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// Optional. Other ids by which the network may name the message.
 	Aliases []string `protobuf:"bytes,3,rep,name=aliases,proto3" json:"aliases,omitempty"`
@@ -99,9 +101,11 @@ type Event struct {
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
 	// Optional. Who wrote the message.
 	Author *User `protobuf:"bytes,6,opt,name=author,proto3" json:"author,omitempty"`
-	// Optional. Who did this, where it is not the author (an edit, a reaction).
+	// Optional. Who did this, where it is not the author of the message: who
+	// edited, deleted, reacted, typed. Absent: the author.
 	Actor *User `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
-	// Required. Whether it was sent through this plug.
+	// Required. Whether it was done through this plug: an edit by somebody else of
+	// a message of ours is OWN_NO.
 	Own Own `protobuf:"varint,8,opt,name=own,proto3,enum=plughost.plug.v1.Own" json:"own,omitempty"`
 	// Optional. Operation id (PutRequest.operation_id, with "-n" for part n) where
 	// the network echoed ours, and only where the event is proven ours in another
@@ -112,13 +116,28 @@ type Event struct {
 	Reference []byte `protobuf:"bytes,10,opt,name=reference,proto3" json:"reference,omitempty"`
 	// Optional. True for backfill that was asked for: journaled, never bridged.
 	// What comes because of a resume cursor is not history.
-	History bool `protobuf:"varint,11,opt,name=history,proto3" json:"history,omitempty"` // 12 is kept for the thread's root.
+	History bool `protobuf:"varint,11,opt,name=history,proto3" json:"history,omitempty"`
+	// Optional. Id of the root message of the thread that it is in, where the
+	// network has threads. Absent for the root itself.
+	Thread string `protobuf:"bytes,12,opt,name=thread,proto3" json:"thread,omitempty"`
 	// What happened. Unset, or not known to the reader: the header above is
 	// journaled, counted and acknowledged.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Event_Message
+	//	*Event_Edit
+	//	*Event_Delete
+	//	*Event_ReactionAdded
+	//	*Event_ReactionRemoved
+	//	*Event_ReactionsSet
+	//	*Event_MembersJoined
+	//	*Event_MembersLeft
+	//	*Event_ChannelChanged
+	//	*Event_ChannelMigrated
+	//	*Event_ChannelStateChanged
+	//	*Event_Typing
+	//	*Event_ReadMarker
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -231,6 +250,13 @@ func (x *Event) GetHistory() bool {
 	return false
 }
 
+func (x *Event) GetThread() string {
+	if x != nil {
+		return x.Thread
+	}
+	return ""
+}
+
 func (x *Event) GetKind() isEvent_Kind {
 	if x != nil {
 		return x.Kind
@@ -247,6 +273,114 @@ func (x *Event) GetMessage() *Message {
 	return nil
 }
 
+func (x *Event) GetEdit() *Edit {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Edit); ok {
+			return x.Edit
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDelete() *Delete {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Delete); ok {
+			return x.Delete
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReactionAdded() *ReactionAdded {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ReactionAdded); ok {
+			return x.ReactionAdded
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReactionRemoved() *ReactionRemoved {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ReactionRemoved); ok {
+			return x.ReactionRemoved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReactionsSet() *ReactionsSet {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ReactionsSet); ok {
+			return x.ReactionsSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetMembersJoined() *MembersJoined {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_MembersJoined); ok {
+			return x.MembersJoined
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetMembersLeft() *MembersLeft {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_MembersLeft); ok {
+			return x.MembersLeft
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetChannelChanged() *ChannelChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ChannelChanged); ok {
+			return x.ChannelChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetChannelMigrated() *ChannelMigrated {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ChannelMigrated); ok {
+			return x.ChannelMigrated
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetChannelStateChanged() *ChannelStateChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ChannelStateChanged); ok {
+			return x.ChannelStateChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetTyping() *Typing {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Typing); ok {
+			return x.Typing
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReadMarker() *ReadMarker {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ReadMarker); ok {
+			return x.ReadMarker
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -256,13 +390,103 @@ type Event_Message struct {
 	Message *Message `protobuf:"bytes,20,opt,name=message,proto3,oneof"`
 }
 
+type Event_Edit struct {
+	// A message has new content.
+	Edit *Edit `protobuf:"bytes,21,opt,name=edit,proto3,oneof"`
+}
+
+type Event_Delete struct {
+	// A message is gone.
+	Delete *Delete `protobuf:"bytes,22,opt,name=delete,proto3,oneof"`
+}
+
+type Event_ReactionAdded struct {
+	// Somebody reacted to a message.
+	ReactionAdded *ReactionAdded `protobuf:"bytes,23,opt,name=reaction_added,json=reactionAdded,proto3,oneof"`
+}
+
+type Event_ReactionRemoved struct {
+	// Somebody took a reaction back.
+	ReactionRemoved *ReactionRemoved `protobuf:"bytes,24,opt,name=reaction_removed,json=reactionRemoved,proto3,oneof"`
+}
+
+type Event_ReactionsSet struct {
+	// Somebody's reactions to a message, all of them.
+	ReactionsSet *ReactionsSet `protobuf:"bytes,25,opt,name=reactions_set,json=reactionsSet,proto3,oneof"`
+}
+
+type Event_MembersJoined struct {
+	// Users came into the channel.
+	MembersJoined *MembersJoined `protobuf:"bytes,26,opt,name=members_joined,json=membersJoined,proto3,oneof"`
+}
+
+type Event_MembersLeft struct {
+	// Users left the channel.
+	MembersLeft *MembersLeft `protobuf:"bytes,27,opt,name=members_left,json=membersLeft,proto3,oneof"`
+}
+
+type Event_ChannelChanged struct {
+	// The channel's title or topic is another.
+	ChannelChanged *ChannelChanged `protobuf:"bytes,28,opt,name=channel_changed,json=channelChanged,proto3,oneof"`
+}
+
+type Event_ChannelMigrated struct {
+	// The channel goes on under another source.
+	ChannelMigrated *ChannelMigrated `protobuf:"bytes,29,opt,name=channel_migrated,json=channelMigrated,proto3,oneof"`
+}
+
+type Event_ChannelStateChanged struct {
+	// The channel can be used, or no longer.
+	ChannelStateChanged *ChannelStateChanged `protobuf:"bytes,30,opt,name=channel_state_changed,json=channelStateChanged,proto3,oneof"`
+}
+
+type Event_Typing struct {
+	// Somebody is writing. Best effort: never journaled, never sent again.
+	Typing *Typing `protobuf:"bytes,31,opt,name=typing,proto3,oneof"`
+}
+
+type Event_ReadMarker struct {
+	// Somebody has read up to a message. Best effort, as typing.
+	ReadMarker *ReadMarker `protobuf:"bytes,32,opt,name=read_marker,json=readMarker,proto3,oneof"`
+}
+
 func (*Event_Message) isEvent_Kind() {}
+
+func (*Event_Edit) isEvent_Kind() {}
+
+func (*Event_Delete) isEvent_Kind() {}
+
+func (*Event_ReactionAdded) isEvent_Kind() {}
+
+func (*Event_ReactionRemoved) isEvent_Kind() {}
+
+func (*Event_ReactionsSet) isEvent_Kind() {}
+
+func (*Event_MembersJoined) isEvent_Kind() {}
+
+func (*Event_MembersLeft) isEvent_Kind() {}
+
+func (*Event_ChannelChanged) isEvent_Kind() {}
+
+func (*Event_ChannelMigrated) isEvent_Kind() {}
+
+func (*Event_ChannelStateChanged) isEvent_Kind() {}
+
+func (*Event_Typing) isEvent_Kind() {}
+
+func (*Event_ReadMarker) isEvent_Kind() {}
 
 // Message is a message's content, in an event and in an action.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. What was written; empty for one that only has attachments.
-	Text          *Text `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"` // 2 to 9 are kept for reply_to, thread, attachments and the "/me" flag.
+	Text *Text `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Optional. The message that this one answers.
+	ReplyTo *Reply `protobuf:"bytes,2,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	// Optional. Files and places, in order; at most 32.
+	Attachments []*Attachment `protobuf:"bytes,3,rep,name=attachments,proto3" json:"attachments,omitempty"`
+	// Optional. True for what its author does rather than says: "/me waves".
+	Emote         bool `protobuf:"varint,4,opt,name=emote,proto3" json:"emote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -304,11 +528,948 @@ func (x *Message) GetText() *Text {
 	return nil
 }
 
+func (x *Message) GetReplyTo() *Reply {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return nil
+}
+
+func (x *Message) GetAttachments() []*Attachment {
+	if x != nil {
+		return x.Attachments
+	}
+	return nil
+}
+
+func (x *Message) GetEmote() bool {
+	if x != nil {
+		return x.Emote
+	}
+	return false
+}
+
+// Reply names the message that is answered.
+type Reply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In an event: required, the id of that message, in the event's channel.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// In an action: what represents that message in the channel, the primary one
+	// first. Empty where nothing does: the reply is then quoted, and the quote is
+	// in the text already.
+	Target *Target `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// Optional. Who wrote it, as far as the network tells.
+	Author *User `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
+	// Optional. How it begins, as far as the network tells.
+	Text          *Text `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reply) Reset() {
+	*x = Reply{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reply) ProtoMessage() {}
+
+func (x *Reply) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reply.ProtoReflect.Descriptor instead.
+func (*Reply) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Reply) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *Reply) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *Reply) GetAuthor() *User {
+	if x != nil {
+		return x.Author
+	}
+	return nil
+}
+
+func (x *Reply) GetText() *Text {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+// Target is what represents one message of a conversation on a network, in an
+// action: several where a message was sent in parts.
+type Target struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The receipts, the primary one first. Each names its channel.
+	Receipts      []*Receipt `protobuf:"bytes,1,rep,name=receipts,proto3" json:"receipts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Target) Reset() {
+	*x = Target{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Target) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Target) ProtoMessage() {}
+
+func (x *Target) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Target.ProtoReflect.Descriptor instead.
+func (*Target) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Target) GetReceipts() []*Receipt {
+	if x != nil {
+		return x.Receipts
+	}
+	return nil
+}
+
+// Edit replaces a message's content.
+type Edit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The whole new content.
+	Content *Message `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// Optional, in an event. The network's id of this revision of the message.
+	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Optional, in an event. True if it was done by somebody who may change what
+	// others wrote. Otherwise the host drops an edit whose actor is not the
+	// message's author: some networks relay anyone's.
+	Moderation bool `protobuf:"varint,3,opt,name=moderation,proto3" json:"moderation,omitempty"`
+	// In an action: required, our messages that are to be edited. After it the
+	// receipts of the answer are all that represents the message.
+	Target        *Target `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Edit) Reset() {
+	*x = Edit{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Edit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Edit) ProtoMessage() {}
+
+func (x *Edit) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Edit.ProtoReflect.Descriptor instead.
+func (*Edit) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Edit) GetContent() *Message {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *Edit) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *Edit) GetModeration() bool {
+	if x != nil {
+		return x.Moderation
+	}
+	return false
+}
+
+func (x *Edit) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+// Delete removes a message.
+type Delete struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional, in an event. True if it was done by somebody who may remove what
+	// others wrote.
+	Moderation bool `protobuf:"varint,1,opt,name=moderation,proto3" json:"moderation,omitempty"`
+	// Optional. Why, for a person.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// In an action: required, our messages that are to be removed, all of them.
+	Target        *Target `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delete) Reset() {
+	*x = Delete{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delete) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delete) ProtoMessage() {}
+
+func (x *Delete) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delete.ProtoReflect.Descriptor instead.
+func (*Delete) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Delete) GetModeration() bool {
+	if x != nil {
+		return x.Moderation
+	}
+	return false
+}
+
+func (x *Delete) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Delete) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+// Reaction is what somebody feels about a message.
+type Reaction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one is set.
+	//
+	// Types that are valid to be assigned to Key:
+	//
+	//	*Reaction_Emoji
+	//	*Reaction_Custom
+	Key isReaction_Key `protobuf_oneof:"key"`
+	// Optional. Words for a custom one: "party_parrot".
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reaction) Reset() {
+	*x = Reaction{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reaction) ProtoMessage() {}
+
+func (x *Reaction) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
+func (*Reaction) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Reaction) GetKey() isReaction_Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Reaction) GetEmoji() string {
+	if x != nil {
+		if x, ok := x.Key.(*Reaction_Emoji); ok {
+			return x.Emoji
+		}
+	}
+	return ""
+}
+
+func (x *Reaction) GetCustom() string {
+	if x != nil {
+		if x, ok := x.Key.(*Reaction_Custom); ok {
+			return x.Custom
+		}
+	}
+	return ""
+}
+
+func (x *Reaction) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type isReaction_Key interface {
+	isReaction_Key()
+}
+
+type Reaction_Emoji struct {
+	// A Unicode emoji, as the network gives it.
+	Emoji string `protobuf:"bytes,1,opt,name=emoji,proto3,oneof"`
+}
+
+type Reaction_Custom struct {
+	// The network's own key of a picture that only it has.
+	Custom string `protobuf:"bytes,2,opt,name=custom,proto3,oneof"`
+}
+
+func (*Reaction_Emoji) isReaction_Key() {}
+
+func (*Reaction_Custom) isReaction_Key() {}
+
+// ReactionAdded adds a reaction to a message.
+type ReactionAdded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The reaction.
+	Reaction *Reaction `protobuf:"bytes,1,opt,name=reaction,proto3" json:"reaction,omitempty"`
+	// Optional, in an event. The network's own id of this reaction, where a removal
+	// is told by it.
+	ReactionId string `protobuf:"bytes,2,opt,name=reaction_id,json=reactionId,proto3" json:"reaction_id,omitempty"`
+	// In an action: required, our or somebody's message that is reacted to.
+	Target *Target `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	// In an action: all that the message shall have from us afterwards, this one
+	// among them, oldest first.
+	Current       []*Reaction `protobuf:"bytes,4,rep,name=current,proto3" json:"current,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactionAdded) Reset() {
+	*x = ReactionAdded{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactionAdded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactionAdded) ProtoMessage() {}
+
+func (x *ReactionAdded) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactionAdded.ProtoReflect.Descriptor instead.
+func (*ReactionAdded) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReactionAdded) GetReaction() *Reaction {
+	if x != nil {
+		return x.Reaction
+	}
+	return nil
+}
+
+func (x *ReactionAdded) GetReactionId() string {
+	if x != nil {
+		return x.ReactionId
+	}
+	return ""
+}
+
+func (x *ReactionAdded) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ReactionAdded) GetCurrent() []*Reaction {
+	if x != nil {
+		return x.Current
+	}
+	return nil
+}
+
+// ReactionRemoved takes a reaction back.
+type ReactionRemoved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required, unless the network tells only its id. The reaction.
+	Reaction *Reaction `protobuf:"bytes,1,opt,name=reaction,proto3" json:"reaction,omitempty"`
+	// Optional, in an event. The network's own id of the reaction, as
+	// ReactionAdded.reaction_id gave it.
+	ReactionId string `protobuf:"bytes,2,opt,name=reaction_id,json=reactionId,proto3" json:"reaction_id,omitempty"`
+	// In an action: required, the message that was reacted to.
+	Target *Target `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	// In an action: all that the message shall have from us afterwards.
+	Current []*Reaction `protobuf:"bytes,4,rep,name=current,proto3" json:"current,omitempty"`
+	// In an action: the receipts that the answer to ReactionAdded held, if any.
+	Added         []*Receipt `protobuf:"bytes,5,rep,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactionRemoved) Reset() {
+	*x = ReactionRemoved{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactionRemoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactionRemoved) ProtoMessage() {}
+
+func (x *ReactionRemoved) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactionRemoved.ProtoReflect.Descriptor instead.
+func (*ReactionRemoved) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReactionRemoved) GetReaction() *Reaction {
+	if x != nil {
+		return x.Reaction
+	}
+	return nil
+}
+
+func (x *ReactionRemoved) GetReactionId() string {
+	if x != nil {
+		return x.ReactionId
+	}
+	return ""
+}
+
+func (x *ReactionRemoved) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ReactionRemoved) GetCurrent() []*Reaction {
+	if x != nil {
+		return x.Current
+	}
+	return nil
+}
+
+func (x *ReactionRemoved) GetAdded() []*Receipt {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+// ReactionsSet is the actor's whole set of reactions to a message, where the
+// network tells nothing smaller. The host works out what is new and what is gone.
+type ReactionsSet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. All of them; empty: none is left.
+	Reactions     []*Reaction `protobuf:"bytes,1,rep,name=reactions,proto3" json:"reactions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactionsSet) Reset() {
+	*x = ReactionsSet{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactionsSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactionsSet) ProtoMessage() {}
+
+func (x *ReactionsSet) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactionsSet.ProtoReflect.Descriptor instead.
+func (*ReactionsSet) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReactionsSet) GetReactions() []*Reaction {
+	if x != nil {
+		return x.Reactions
+	}
+	return nil
+}
+
+// MembersJoined says who came into the event's channel.
+type MembersJoined struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The users.
+	Users         []*User `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembersJoined) Reset() {
+	*x = MembersJoined{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembersJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembersJoined) ProtoMessage() {}
+
+func (x *MembersJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembersJoined.ProtoReflect.Descriptor instead.
+func (*MembersJoined) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MembersJoined) GetUsers() []*User {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+// MembersLeft says who left the event's channel.
+type MembersLeft struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The users.
+	Users []*User `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	// Optional. Why, in the network's words: "Ping timeout".
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembersLeft) Reset() {
+	*x = MembersLeft{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembersLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembersLeft) ProtoMessage() {}
+
+func (x *MembersLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembersLeft.ProtoReflect.Descriptor instead.
+func (*MembersLeft) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MembersLeft) GetUsers() []*User {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *MembersLeft) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ChannelChanged says what the event's channel is called from now, or in an
+// action shall be.
+type ChannelChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The new title; absent: as before.
+	Title *string `protobuf:"bytes,1,opt,name=title,proto3,oneof" json:"title,omitempty"`
+	// Optional. The new topic; absent: as before.
+	Topic         *string `protobuf:"bytes,2,opt,name=topic,proto3,oneof" json:"topic,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelChanged) Reset() {
+	*x = ChannelChanged{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelChanged) ProtoMessage() {}
+
+func (x *ChannelChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelChanged.ProtoReflect.Descriptor instead.
+func (*ChannelChanged) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ChannelChanged) GetTitle() string {
+	if x != nil && x.Title != nil {
+		return *x.Title
+	}
+	return ""
+}
+
+func (x *ChannelChanged) GetTopic() string {
+	if x != nil && x.Topic != nil {
+		return *x.Topic
+	}
+	return ""
+}
+
+// ChannelMigrated says that the event's channel goes on under another source.
+// Everything that is stored for the old one follows.
+type ChannelMigrated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The new canonical source.
+	To            string `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelMigrated) Reset() {
+	*x = ChannelMigrated{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelMigrated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelMigrated) ProtoMessage() {}
+
+func (x *ChannelMigrated) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelMigrated.ProtoReflect.Descriptor instead.
+func (*ChannelMigrated) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ChannelMigrated) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+// ChannelStateChanged says whether the event's channel can be used from now.
+type ChannelStateChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The new state.
+	State ChannelState `protobuf:"varint,1,opt,name=state,proto3,enum=plughost.plug.v1.ChannelState" json:"state,omitempty"`
+	// Optional. Why it cannot be used, and what a person can do, in words.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelStateChanged) Reset() {
+	*x = ChannelStateChanged{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelStateChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelStateChanged) ProtoMessage() {}
+
+func (x *ChannelStateChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelStateChanged.ProtoReflect.Descriptor instead.
+func (*ChannelStateChanged) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ChannelStateChanged) GetState() ChannelState {
+	if x != nil {
+		return x.State
+	}
+	return ChannelState_CHANNEL_STATE_UNSPECIFIED
+}
+
+func (x *ChannelStateChanged) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Typing says that the actor is writing, or has stopped.
+type Typing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. False: has stopped without sending. True holds for 10 s.
+	Typing        bool `protobuf:"varint,1,opt,name=typing,proto3" json:"typing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Typing) Reset() {
+	*x = Typing{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Typing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Typing) ProtoMessage() {}
+
+func (x *Typing) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Typing.ProtoReflect.Descriptor instead.
+func (*Typing) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Typing) GetTyping() bool {
+	if x != nil {
+		return x.Typing
+	}
+	return false
+}
+
+// ReadMarker says that the actor has read up to the event's message.
+type ReadMarker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In an action: required, the message that was read.
+	Target        *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadMarker) Reset() {
+	*x = ReadMarker{}
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadMarker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadMarker) ProtoMessage() {}
+
+func (x *ReadMarker) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_event_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadMarker.ProtoReflect.Descriptor instead.
+func (*ReadMarker) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_event_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ReadMarker) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
 var File_plughost_plug_v1_event_proto protoreflect.FileDescriptor
 
 const file_plughost_plug_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1cplughost/plug/v1/event.proto\x12\x10plughost.plug.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bplughost/plug/v1/text.proto\x1a\x1cplughost/plug/v1/users.proto\"\xc6\x03\n" +
+	"\x1cplughost/plug/v1/event.proto\x12\x10plughost.plug.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"plughost/plug/v1/attachments.proto\x1a\x1fplughost/plug/v1/channels.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1bplughost/plug/v1/text.proto\x1a\x1cplughost/plug/v1/users.proto\"\x9e\n" +
+	"\n" +
 	"\x05Event\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1d\n" +
 	"\n" +
@@ -322,11 +1483,89 @@ const file_plughost_plug_v1_event_proto_rawDesc = "" +
 	"\foperation_id\x18\t \x01(\tR\voperationId\x12\x1c\n" +
 	"\treference\x18\n" +
 	" \x01(\fR\treference\x12\x18\n" +
-	"\ahistory\x18\v \x01(\bR\ahistory\x125\n" +
-	"\amessage\x18\x14 \x01(\v2\x19.plughost.plug.v1.MessageH\x00R\amessageB\x06\n" +
-	"\x04kind\"5\n" +
+	"\ahistory\x18\v \x01(\bR\ahistory\x12\x16\n" +
+	"\x06thread\x18\f \x01(\tR\x06thread\x125\n" +
+	"\amessage\x18\x14 \x01(\v2\x19.plughost.plug.v1.MessageH\x00R\amessage\x12,\n" +
+	"\x04edit\x18\x15 \x01(\v2\x16.plughost.plug.v1.EditH\x00R\x04edit\x122\n" +
+	"\x06delete\x18\x16 \x01(\v2\x18.plughost.plug.v1.DeleteH\x00R\x06delete\x12H\n" +
+	"\x0ereaction_added\x18\x17 \x01(\v2\x1f.plughost.plug.v1.ReactionAddedH\x00R\rreactionAdded\x12N\n" +
+	"\x10reaction_removed\x18\x18 \x01(\v2!.plughost.plug.v1.ReactionRemovedH\x00R\x0freactionRemoved\x12E\n" +
+	"\rreactions_set\x18\x19 \x01(\v2\x1e.plughost.plug.v1.ReactionsSetH\x00R\freactionsSet\x12H\n" +
+	"\x0emembers_joined\x18\x1a \x01(\v2\x1f.plughost.plug.v1.MembersJoinedH\x00R\rmembersJoined\x12B\n" +
+	"\fmembers_left\x18\x1b \x01(\v2\x1d.plughost.plug.v1.MembersLeftH\x00R\vmembersLeft\x12K\n" +
+	"\x0fchannel_changed\x18\x1c \x01(\v2 .plughost.plug.v1.ChannelChangedH\x00R\x0echannelChanged\x12N\n" +
+	"\x10channel_migrated\x18\x1d \x01(\v2!.plughost.plug.v1.ChannelMigratedH\x00R\x0fchannelMigrated\x12[\n" +
+	"\x15channel_state_changed\x18\x1e \x01(\v2%.plughost.plug.v1.ChannelStateChangedH\x00R\x13channelStateChanged\x122\n" +
+	"\x06typing\x18\x1f \x01(\v2\x18.plughost.plug.v1.TypingH\x00R\x06typing\x12?\n" +
+	"\vread_marker\x18  \x01(\v2\x1c.plughost.plug.v1.ReadMarkerH\x00R\n" +
+	"readMarkerB\x06\n" +
+	"\x04kind\"\xbf\x01\n" +
 	"\aMessage\x12*\n" +
-	"\x04text\x18\x01 \x01(\v2\x16.plughost.plug.v1.TextR\x04text*D\n" +
+	"\x04text\x18\x01 \x01(\v2\x16.plughost.plug.v1.TextR\x04text\x122\n" +
+	"\breply_to\x18\x02 \x01(\v2\x17.plughost.plug.v1.ReplyR\areplyTo\x12>\n" +
+	"\vattachments\x18\x03 \x03(\v2\x1c.plughost.plug.v1.AttachmentR\vattachments\x12\x14\n" +
+	"\x05emote\x18\x04 \x01(\bR\x05emote\"\xb4\x01\n" +
+	"\x05Reply\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x120\n" +
+	"\x06target\x18\x02 \x01(\v2\x18.plughost.plug.v1.TargetR\x06target\x12.\n" +
+	"\x06author\x18\x03 \x01(\v2\x16.plughost.plug.v1.UserR\x06author\x12*\n" +
+	"\x04text\x18\x04 \x01(\v2\x16.plughost.plug.v1.TextR\x04text\"?\n" +
+	"\x06Target\x125\n" +
+	"\breceipts\x18\x01 \x03(\v2\x19.plughost.plug.v1.ReceiptR\breceipts\"\xa9\x01\n" +
+	"\x04Edit\x123\n" +
+	"\acontent\x18\x01 \x01(\v2\x19.plughost.plug.v1.MessageR\acontent\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1e\n" +
+	"\n" +
+	"moderation\x18\x03 \x01(\bR\n" +
+	"moderation\x120\n" +
+	"\x06target\x18\x04 \x01(\v2\x18.plughost.plug.v1.TargetR\x06target\"r\n" +
+	"\x06Delete\x12\x1e\n" +
+	"\n" +
+	"moderation\x18\x01 \x01(\bR\n" +
+	"moderation\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
+	"\x06target\x18\x03 \x01(\v2\x18.plughost.plug.v1.TargetR\x06target\"W\n" +
+	"\bReaction\x12\x16\n" +
+	"\x05emoji\x18\x01 \x01(\tH\x00R\x05emoji\x12\x18\n" +
+	"\x06custom\x18\x02 \x01(\tH\x00R\x06custom\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04nameB\x05\n" +
+	"\x03key\"\xd0\x01\n" +
+	"\rReactionAdded\x126\n" +
+	"\breaction\x18\x01 \x01(\v2\x1a.plughost.plug.v1.ReactionR\breaction\x12\x1f\n" +
+	"\vreaction_id\x18\x02 \x01(\tR\n" +
+	"reactionId\x120\n" +
+	"\x06target\x18\x03 \x01(\v2\x18.plughost.plug.v1.TargetR\x06target\x124\n" +
+	"\acurrent\x18\x04 \x03(\v2\x1a.plughost.plug.v1.ReactionR\acurrent\"\x83\x02\n" +
+	"\x0fReactionRemoved\x126\n" +
+	"\breaction\x18\x01 \x01(\v2\x1a.plughost.plug.v1.ReactionR\breaction\x12\x1f\n" +
+	"\vreaction_id\x18\x02 \x01(\tR\n" +
+	"reactionId\x120\n" +
+	"\x06target\x18\x03 \x01(\v2\x18.plughost.plug.v1.TargetR\x06target\x124\n" +
+	"\acurrent\x18\x04 \x03(\v2\x1a.plughost.plug.v1.ReactionR\acurrent\x12/\n" +
+	"\x05added\x18\x05 \x03(\v2\x19.plughost.plug.v1.ReceiptR\x05added\"H\n" +
+	"\fReactionsSet\x128\n" +
+	"\treactions\x18\x01 \x03(\v2\x1a.plughost.plug.v1.ReactionR\treactions\"=\n" +
+	"\rMembersJoined\x12,\n" +
+	"\x05users\x18\x01 \x03(\v2\x16.plughost.plug.v1.UserR\x05users\"S\n" +
+	"\vMembersLeft\x12,\n" +
+	"\x05users\x18\x01 \x03(\v2\x16.plughost.plug.v1.UserR\x05users\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"Z\n" +
+	"\x0eChannelChanged\x12\x19\n" +
+	"\x05title\x18\x01 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x19\n" +
+	"\x05topic\x18\x02 \x01(\tH\x01R\x05topic\x88\x01\x01B\b\n" +
+	"\x06_titleB\b\n" +
+	"\x06_topic\"!\n" +
+	"\x0fChannelMigrated\x12\x0e\n" +
+	"\x02to\x18\x01 \x01(\tR\x02to\"c\n" +
+	"\x13ChannelStateChanged\x124\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1e.plughost.plug.v1.ChannelStateR\x05state\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\" \n" +
+	"\x06Typing\x12\x16\n" +
+	"\x06typing\x18\x01 \x01(\bR\x06typing\">\n" +
+	"\n" +
+	"ReadMarker\x120\n" +
+	"\x06target\x18\x01 \x01(\v2\x18.plughost.plug.v1.TargetR\x06target*D\n" +
 	"\x03Own\x12\x13\n" +
 	"\x0fOWN_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -347,27 +1586,78 @@ func file_plughost_plug_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_plug_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plughost_plug_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_plughost_plug_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_plughost_plug_v1_event_proto_goTypes = []any{
 	(Own)(0),                      // 0: plughost.plug.v1.Own
 	(*Event)(nil),                 // 1: plughost.plug.v1.Event
 	(*Message)(nil),               // 2: plughost.plug.v1.Message
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(*User)(nil),                  // 4: plughost.plug.v1.User
-	(*Text)(nil),                  // 5: plughost.plug.v1.Text
+	(*Reply)(nil),                 // 3: plughost.plug.v1.Reply
+	(*Target)(nil),                // 4: plughost.plug.v1.Target
+	(*Edit)(nil),                  // 5: plughost.plug.v1.Edit
+	(*Delete)(nil),                // 6: plughost.plug.v1.Delete
+	(*Reaction)(nil),              // 7: plughost.plug.v1.Reaction
+	(*ReactionAdded)(nil),         // 8: plughost.plug.v1.ReactionAdded
+	(*ReactionRemoved)(nil),       // 9: plughost.plug.v1.ReactionRemoved
+	(*ReactionsSet)(nil),          // 10: plughost.plug.v1.ReactionsSet
+	(*MembersJoined)(nil),         // 11: plughost.plug.v1.MembersJoined
+	(*MembersLeft)(nil),           // 12: plughost.plug.v1.MembersLeft
+	(*ChannelChanged)(nil),        // 13: plughost.plug.v1.ChannelChanged
+	(*ChannelMigrated)(nil),       // 14: plughost.plug.v1.ChannelMigrated
+	(*ChannelStateChanged)(nil),   // 15: plughost.plug.v1.ChannelStateChanged
+	(*Typing)(nil),                // 16: plughost.plug.v1.Typing
+	(*ReadMarker)(nil),            // 17: plughost.plug.v1.ReadMarker
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*User)(nil),                  // 19: plughost.plug.v1.User
+	(*Text)(nil),                  // 20: plughost.plug.v1.Text
+	(*Attachment)(nil),            // 21: plughost.plug.v1.Attachment
+	(*Receipt)(nil),               // 22: plughost.plug.v1.Receipt
+	(ChannelState)(0),             // 23: plughost.plug.v1.ChannelState
 }
 var file_plughost_plug_v1_event_proto_depIdxs = []int32{
-	3, // 0: plughost.plug.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4, // 1: plughost.plug.v1.Event.author:type_name -> plughost.plug.v1.User
-	4, // 2: plughost.plug.v1.Event.actor:type_name -> plughost.plug.v1.User
-	0, // 3: plughost.plug.v1.Event.own:type_name -> plughost.plug.v1.Own
-	2, // 4: plughost.plug.v1.Event.message:type_name -> plughost.plug.v1.Message
-	5, // 5: plughost.plug.v1.Message.text:type_name -> plughost.plug.v1.Text
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	18, // 0: plughost.plug.v1.Event.time:type_name -> google.protobuf.Timestamp
+	19, // 1: plughost.plug.v1.Event.author:type_name -> plughost.plug.v1.User
+	19, // 2: plughost.plug.v1.Event.actor:type_name -> plughost.plug.v1.User
+	0,  // 3: plughost.plug.v1.Event.own:type_name -> plughost.plug.v1.Own
+	2,  // 4: plughost.plug.v1.Event.message:type_name -> plughost.plug.v1.Message
+	5,  // 5: plughost.plug.v1.Event.edit:type_name -> plughost.plug.v1.Edit
+	6,  // 6: plughost.plug.v1.Event.delete:type_name -> plughost.plug.v1.Delete
+	8,  // 7: plughost.plug.v1.Event.reaction_added:type_name -> plughost.plug.v1.ReactionAdded
+	9,  // 8: plughost.plug.v1.Event.reaction_removed:type_name -> plughost.plug.v1.ReactionRemoved
+	10, // 9: plughost.plug.v1.Event.reactions_set:type_name -> plughost.plug.v1.ReactionsSet
+	11, // 10: plughost.plug.v1.Event.members_joined:type_name -> plughost.plug.v1.MembersJoined
+	12, // 11: plughost.plug.v1.Event.members_left:type_name -> plughost.plug.v1.MembersLeft
+	13, // 12: plughost.plug.v1.Event.channel_changed:type_name -> plughost.plug.v1.ChannelChanged
+	14, // 13: plughost.plug.v1.Event.channel_migrated:type_name -> plughost.plug.v1.ChannelMigrated
+	15, // 14: plughost.plug.v1.Event.channel_state_changed:type_name -> plughost.plug.v1.ChannelStateChanged
+	16, // 15: plughost.plug.v1.Event.typing:type_name -> plughost.plug.v1.Typing
+	17, // 16: plughost.plug.v1.Event.read_marker:type_name -> plughost.plug.v1.ReadMarker
+	20, // 17: plughost.plug.v1.Message.text:type_name -> plughost.plug.v1.Text
+	3,  // 18: plughost.plug.v1.Message.reply_to:type_name -> plughost.plug.v1.Reply
+	21, // 19: plughost.plug.v1.Message.attachments:type_name -> plughost.plug.v1.Attachment
+	4,  // 20: plughost.plug.v1.Reply.target:type_name -> plughost.plug.v1.Target
+	19, // 21: plughost.plug.v1.Reply.author:type_name -> plughost.plug.v1.User
+	20, // 22: plughost.plug.v1.Reply.text:type_name -> plughost.plug.v1.Text
+	22, // 23: plughost.plug.v1.Target.receipts:type_name -> plughost.plug.v1.Receipt
+	2,  // 24: plughost.plug.v1.Edit.content:type_name -> plughost.plug.v1.Message
+	4,  // 25: plughost.plug.v1.Edit.target:type_name -> plughost.plug.v1.Target
+	4,  // 26: plughost.plug.v1.Delete.target:type_name -> plughost.plug.v1.Target
+	7,  // 27: plughost.plug.v1.ReactionAdded.reaction:type_name -> plughost.plug.v1.Reaction
+	4,  // 28: plughost.plug.v1.ReactionAdded.target:type_name -> plughost.plug.v1.Target
+	7,  // 29: plughost.plug.v1.ReactionAdded.current:type_name -> plughost.plug.v1.Reaction
+	7,  // 30: plughost.plug.v1.ReactionRemoved.reaction:type_name -> plughost.plug.v1.Reaction
+	4,  // 31: plughost.plug.v1.ReactionRemoved.target:type_name -> plughost.plug.v1.Target
+	7,  // 32: plughost.plug.v1.ReactionRemoved.current:type_name -> plughost.plug.v1.Reaction
+	22, // 33: plughost.plug.v1.ReactionRemoved.added:type_name -> plughost.plug.v1.Receipt
+	7,  // 34: plughost.plug.v1.ReactionsSet.reactions:type_name -> plughost.plug.v1.Reaction
+	19, // 35: plughost.plug.v1.MembersJoined.users:type_name -> plughost.plug.v1.User
+	19, // 36: plughost.plug.v1.MembersLeft.users:type_name -> plughost.plug.v1.User
+	23, // 37: plughost.plug.v1.ChannelStateChanged.state:type_name -> plughost.plug.v1.ChannelState
+	4,  // 38: plughost.plug.v1.ReadMarker.target:type_name -> plughost.plug.v1.Target
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_plughost_plug_v1_event_proto_init() }
@@ -375,18 +1665,38 @@ func file_plughost_plug_v1_event_proto_init() {
 	if File_plughost_plug_v1_event_proto != nil {
 		return
 	}
+	file_plughost_plug_v1_attachments_proto_init()
+	file_plughost_plug_v1_channels_proto_init()
+	file_plughost_plug_v1_receipt_proto_init()
 	file_plughost_plug_v1_text_proto_init()
 	file_plughost_plug_v1_users_proto_init()
 	file_plughost_plug_v1_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*Event_Message)(nil),
+		(*Event_Edit)(nil),
+		(*Event_Delete)(nil),
+		(*Event_ReactionAdded)(nil),
+		(*Event_ReactionRemoved)(nil),
+		(*Event_ReactionsSet)(nil),
+		(*Event_MembersJoined)(nil),
+		(*Event_MembersLeft)(nil),
+		(*Event_ChannelChanged)(nil),
+		(*Event_ChannelMigrated)(nil),
+		(*Event_ChannelStateChanged)(nil),
+		(*Event_Typing)(nil),
+		(*Event_ReadMarker)(nil),
 	}
+	file_plughost_plug_v1_event_proto_msgTypes[6].OneofWrappers = []any{
+		(*Reaction_Emoji)(nil),
+		(*Reaction_Custom)(nil),
+	}
+	file_plughost_plug_v1_event_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_plug_v1_event_proto_rawDesc), len(file_plughost_plug_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   2,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

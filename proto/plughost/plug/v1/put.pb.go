@@ -164,11 +164,21 @@ type Action struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. On whose behalf: the person whose words these are.
 	Author *Author `protobuf:"bytes,1,opt,name=author,proto3" json:"author,omitempty"`
+	// Optional. What represents the root of the thread that a message shall go to;
+	// absent: it goes to the channel itself.
+	Thread *Target `protobuf:"bytes,2,opt,name=thread,proto3" json:"thread,omitempty"`
 	// What to do. Unset, or not known to the plug: VERDICT_UNSUPPORTED.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Action_Message
+	//	*Action_Edit
+	//	*Action_Delete
+	//	*Action_ReactionAdded
+	//	*Action_ReactionRemoved
+	//	*Action_ChannelChanged
+	//	*Action_Typing
+	//	*Action_ReadMarker
 	Kind          isAction_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -211,6 +221,13 @@ func (x *Action) GetAuthor() *Author {
 	return nil
 }
 
+func (x *Action) GetThread() *Target {
+	if x != nil {
+		return x.Thread
+	}
+	return nil
+}
+
 func (x *Action) GetKind() isAction_Kind {
 	if x != nil {
 		return x.Kind
@@ -227,16 +244,128 @@ func (x *Action) GetMessage() *Message {
 	return nil
 }
 
+func (x *Action) GetEdit() *Edit {
+	if x != nil {
+		if x, ok := x.Kind.(*Action_Edit); ok {
+			return x.Edit
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetDelete() *Delete {
+	if x != nil {
+		if x, ok := x.Kind.(*Action_Delete); ok {
+			return x.Delete
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetReactionAdded() *ReactionAdded {
+	if x != nil {
+		if x, ok := x.Kind.(*Action_ReactionAdded); ok {
+			return x.ReactionAdded
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetReactionRemoved() *ReactionRemoved {
+	if x != nil {
+		if x, ok := x.Kind.(*Action_ReactionRemoved); ok {
+			return x.ReactionRemoved
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetChannelChanged() *ChannelChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Action_ChannelChanged); ok {
+			return x.ChannelChanged
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetTyping() *Typing {
+	if x != nil {
+		if x, ok := x.Kind.(*Action_Typing); ok {
+			return x.Typing
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetReadMarker() *ReadMarker {
+	if x != nil {
+		if x, ok := x.Kind.(*Action_ReadMarker); ok {
+			return x.ReadMarker
+		}
+	}
+	return nil
+}
+
 type isAction_Kind interface {
 	isAction_Kind()
 }
 
 type Action_Message struct {
-	// A new message.
+	// Send a new message.
 	Message *Message `protobuf:"bytes,20,opt,name=message,proto3,oneof"`
 }
 
+type Action_Edit struct {
+	// Give a message of ours new content.
+	Edit *Edit `protobuf:"bytes,21,opt,name=edit,proto3,oneof"`
+}
+
+type Action_Delete struct {
+	// Remove a message.
+	Delete *Delete `protobuf:"bytes,22,opt,name=delete,proto3,oneof"`
+}
+
+type Action_ReactionAdded struct {
+	// React to a message.
+	ReactionAdded *ReactionAdded `protobuf:"bytes,23,opt,name=reaction_added,json=reactionAdded,proto3,oneof"`
+}
+
+type Action_ReactionRemoved struct {
+	// Take a reaction back.
+	ReactionRemoved *ReactionRemoved `protobuf:"bytes,24,opt,name=reaction_removed,json=reactionRemoved,proto3,oneof"`
+}
+
+type Action_ChannelChanged struct {
+	// Change the channel's title or topic.
+	ChannelChanged *ChannelChanged `protobuf:"bytes,28,opt,name=channel_changed,json=channelChanged,proto3,oneof"`
+}
+
+type Action_Typing struct {
+	// Show that somebody is writing. Best effort: tried once.
+	Typing *Typing `protobuf:"bytes,31,opt,name=typing,proto3,oneof"`
+}
+
+type Action_ReadMarker struct {
+	// Show that somebody has read up to a message. Best effort: tried once.
+	ReadMarker *ReadMarker `protobuf:"bytes,32,opt,name=read_marker,json=readMarker,proto3,oneof"`
+}
+
 func (*Action_Message) isAction_Kind() {}
+
+func (*Action_Edit) isAction_Kind() {}
+
+func (*Action_Delete) isAction_Kind() {}
+
+func (*Action_ReactionAdded) isAction_Kind() {}
+
+func (*Action_ReactionRemoved) isAction_Kind() {}
+
+func (*Action_ChannelChanged) isAction_Kind() {}
+
+func (*Action_Typing) isAction_Kind() {}
+
+func (*Action_ReadMarker) isAction_Kind() {}
 
 // Author is the person on whose behalf an action is made.
 type Author struct {
@@ -295,98 +424,6 @@ func (x *Author) GetFormattedName() string {
 	return ""
 }
 
-// Receipt identifies one physical message on the network.
-type Receipt struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Id of the message, unique within its channel.
-	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Optional. Source of the channel it landed in; the one asked for if absent.
-	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
-	// Optional. When, by the network's clock.
-	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
-	// Optional. The network's id of this revision of the message.
-	Revision string `protobuf:"bytes,4,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Optional. Other ids by which the network may name the message.
-	Aliases []string `protobuf:"bytes,5,rep,name=aliases,proto3" json:"aliases,omitempty"`
-	// Optional. What the plug needs to find the message again; opaque to the host,
-	// kept by it and given back, at most 1 KiB.
-	Reference     []byte `protobuf:"bytes,6,opt,name=reference,proto3" json:"reference,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Receipt) Reset() {
-	*x = Receipt{}
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Receipt) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Receipt) ProtoMessage() {}
-
-func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
-func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *Receipt) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *Receipt) GetChannel() string {
-	if x != nil {
-		return x.Channel
-	}
-	return ""
-}
-
-func (x *Receipt) GetTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Time
-	}
-	return nil
-}
-
-func (x *Receipt) GetRevision() string {
-	if x != nil {
-		return x.Revision
-	}
-	return ""
-}
-
-func (x *Receipt) GetAliases() []string {
-	if x != nil {
-		return x.Aliases
-	}
-	return nil
-}
-
-func (x *Receipt) GetReference() []byte {
-	if x != nil {
-		return x.Reference
-	}
-	return nil
-}
-
 // PutRequest asks for one action.
 type PutRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -416,7 +453,7 @@ type PutRequest struct {
 
 func (x *PutRequest) Reset() {
 	*x = PutRequest{}
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[3]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -428,7 +465,7 @@ func (x *PutRequest) String() string {
 func (*PutRequest) ProtoMessage() {}
 
 func (x *PutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[3]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -441,7 +478,7 @@ func (x *PutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRequest.ProtoReflect.Descriptor instead.
 func (*PutRequest) Descriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{3}
+	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PutRequest) GetOperationId() string {
@@ -513,7 +550,7 @@ type SentPart struct {
 
 func (x *SentPart) Reset() {
 	*x = SentPart{}
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[4]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +562,7 @@ func (x *SentPart) String() string {
 func (*SentPart) ProtoMessage() {}
 
 func (x *SentPart) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[4]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +575,7 @@ func (x *SentPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SentPart.ProtoReflect.Descriptor instead.
 func (*SentPart) Descriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{4}
+	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SentPart) GetPart() uint32 {
@@ -558,8 +595,10 @@ func (x *SentPart) GetReceipt() *Receipt {
 // PutResponse says what became of an action.
 type PutResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required without a failure, for a message: what now represents it on the
-	// network, the primary one first. With a failure: the parts that were sent.
+	// Required without a failure, for a message and an edit: all that now represents
+	// the message on the network, the primary one first. For an added reaction:
+	// what the network needs to remove it, if anything. With a failure: the parts
+	// that were sent.
 	Receipts []*Receipt `protobuf:"bytes,1,rep,name=receipts,proto3" json:"receipts,omitempty"`
 	// Optional. Set if the action was not, or not wholly, carried out.
 	Failure       *PutFailure `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
@@ -569,7 +608,7 @@ type PutResponse struct {
 
 func (x *PutResponse) Reset() {
 	*x = PutResponse{}
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[5]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +620,7 @@ func (x *PutResponse) String() string {
 func (*PutResponse) ProtoMessage() {}
 
 func (x *PutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[5]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +633,7 @@ func (x *PutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutResponse.ProtoReflect.Descriptor instead.
 func (*PutResponse) Descriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{5}
+	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PutResponse) GetReceipts() []*Receipt {
@@ -631,7 +670,7 @@ type PutFailure struct {
 
 func (x *PutFailure) Reset() {
 	*x = PutFailure{}
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[6]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +682,7 @@ func (x *PutFailure) String() string {
 func (*PutFailure) ProtoMessage() {}
 
 func (x *PutFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_plug_v1_put_proto_msgTypes[6]
+	mi := &file_plughost_plug_v1_put_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +695,7 @@ func (x *PutFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutFailure.ProtoReflect.Descriptor instead.
 func (*PutFailure) Descriptor() ([]byte, []int) {
-	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{6}
+	return file_plughost_plug_v1_put_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PutFailure) GetVerdict() Verdict {
@@ -698,21 +737,23 @@ var File_plughost_plug_v1_put_proto protoreflect.FileDescriptor
 
 const file_plughost_plug_v1_put_proto_rawDesc = "" +
 	"\n" +
-	"\x1aplughost/plug/v1/put.proto\x12\x10plughost.plug.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1cplughost/plug/v1/users.proto\"y\n" +
+	"\x1aplughost/plug/v1/put.proto\x12\x10plughost.plug.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1cplughost/plug/v1/users.proto\"\xe9\x04\n" +
 	"\x06Action\x120\n" +
-	"\x06author\x18\x01 \x01(\v2\x18.plughost.plug.v1.AuthorR\x06author\x125\n" +
-	"\amessage\x18\x14 \x01(\v2\x19.plughost.plug.v1.MessageH\x00R\amessageB\x06\n" +
+	"\x06author\x18\x01 \x01(\v2\x18.plughost.plug.v1.AuthorR\x06author\x120\n" +
+	"\x06thread\x18\x02 \x01(\v2\x18.plughost.plug.v1.TargetR\x06thread\x125\n" +
+	"\amessage\x18\x14 \x01(\v2\x19.plughost.plug.v1.MessageH\x00R\amessage\x12,\n" +
+	"\x04edit\x18\x15 \x01(\v2\x16.plughost.plug.v1.EditH\x00R\x04edit\x122\n" +
+	"\x06delete\x18\x16 \x01(\v2\x18.plughost.plug.v1.DeleteH\x00R\x06delete\x12H\n" +
+	"\x0ereaction_added\x18\x17 \x01(\v2\x1f.plughost.plug.v1.ReactionAddedH\x00R\rreactionAdded\x12N\n" +
+	"\x10reaction_removed\x18\x18 \x01(\v2!.plughost.plug.v1.ReactionRemovedH\x00R\x0freactionRemoved\x12K\n" +
+	"\x0fchannel_changed\x18\x1c \x01(\v2 .plughost.plug.v1.ChannelChangedH\x00R\x0echannelChanged\x122\n" +
+	"\x06typing\x18\x1f \x01(\v2\x18.plughost.plug.v1.TypingH\x00R\x06typing\x12?\n" +
+	"\vread_marker\x18  \x01(\v2\x1c.plughost.plug.v1.ReadMarkerH\x00R\n" +
+	"readMarkerB\x06\n" +
 	"\x04kind\"[\n" +
 	"\x06Author\x12*\n" +
 	"\x04user\x18\x01 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\x12%\n" +
-	"\x0eformatted_name\x18\x02 \x01(\tR\rformattedName\"\xb7\x01\n" +
-	"\aReceipt\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\achannel\x18\x02 \x01(\tR\achannel\x12.\n" +
-	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\tR\brevision\x12\x18\n" +
-	"\aaliases\x18\x05 \x03(\tR\aaliases\x12\x1c\n" +
-	"\treference\x18\x06 \x01(\fR\treference\"\xeb\x02\n" +
+	"\x0eformatted_name\x18\x02 \x01(\tR\rformattedName\"\xeb\x02\n" +
 	"\n" +
 	"PutRequest\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x18\n" +
@@ -765,42 +806,57 @@ func file_plughost_plug_v1_put_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_plug_v1_put_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plughost_plug_v1_put_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_plughost_plug_v1_put_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_plughost_plug_v1_put_proto_goTypes = []any{
 	(FailureScope)(0),             // 0: plughost.plug.v1.FailureScope
 	(Verdict)(0),                  // 1: plughost.plug.v1.Verdict
 	(*Action)(nil),                // 2: plughost.plug.v1.Action
 	(*Author)(nil),                // 3: plughost.plug.v1.Author
-	(*Receipt)(nil),               // 4: plughost.plug.v1.Receipt
-	(*PutRequest)(nil),            // 5: plughost.plug.v1.PutRequest
-	(*SentPart)(nil),              // 6: plughost.plug.v1.SentPart
-	(*PutResponse)(nil),           // 7: plughost.plug.v1.PutResponse
-	(*PutFailure)(nil),            // 8: plughost.plug.v1.PutFailure
+	(*PutRequest)(nil),            // 4: plughost.plug.v1.PutRequest
+	(*SentPart)(nil),              // 5: plughost.plug.v1.SentPart
+	(*PutResponse)(nil),           // 6: plughost.plug.v1.PutResponse
+	(*PutFailure)(nil),            // 7: plughost.plug.v1.PutFailure
+	(*Target)(nil),                // 8: plughost.plug.v1.Target
 	(*Message)(nil),               // 9: plughost.plug.v1.Message
-	(*User)(nil),                  // 10: plughost.plug.v1.User
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
+	(*Edit)(nil),                  // 10: plughost.plug.v1.Edit
+	(*Delete)(nil),                // 11: plughost.plug.v1.Delete
+	(*ReactionAdded)(nil),         // 12: plughost.plug.v1.ReactionAdded
+	(*ReactionRemoved)(nil),       // 13: plughost.plug.v1.ReactionRemoved
+	(*ChannelChanged)(nil),        // 14: plughost.plug.v1.ChannelChanged
+	(*Typing)(nil),                // 15: plughost.plug.v1.Typing
+	(*ReadMarker)(nil),            // 16: plughost.plug.v1.ReadMarker
+	(*User)(nil),                  // 17: plughost.plug.v1.User
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*Receipt)(nil),               // 19: plughost.plug.v1.Receipt
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
 }
 var file_plughost_plug_v1_put_proto_depIdxs = []int32{
 	3,  // 0: plughost.plug.v1.Action.author:type_name -> plughost.plug.v1.Author
-	9,  // 1: plughost.plug.v1.Action.message:type_name -> plughost.plug.v1.Message
-	10, // 2: plughost.plug.v1.Author.user:type_name -> plughost.plug.v1.User
-	11, // 3: plughost.plug.v1.Receipt.time:type_name -> google.protobuf.Timestamp
-	2,  // 4: plughost.plug.v1.PutRequest.action:type_name -> plughost.plug.v1.Action
-	11, // 5: plughost.plug.v1.PutRequest.first_attempt_time:type_name -> google.protobuf.Timestamp
-	11, // 6: plughost.plug.v1.PutRequest.deadline:type_name -> google.protobuf.Timestamp
-	6,  // 7: plughost.plug.v1.PutRequest.sent:type_name -> plughost.plug.v1.SentPart
-	4,  // 8: plughost.plug.v1.SentPart.receipt:type_name -> plughost.plug.v1.Receipt
-	4,  // 9: plughost.plug.v1.PutResponse.receipts:type_name -> plughost.plug.v1.Receipt
-	8,  // 10: plughost.plug.v1.PutResponse.failure:type_name -> plughost.plug.v1.PutFailure
-	1,  // 11: plughost.plug.v1.PutFailure.verdict:type_name -> plughost.plug.v1.Verdict
-	0,  // 12: plughost.plug.v1.PutFailure.scope:type_name -> plughost.plug.v1.FailureScope
-	12, // 13: plughost.plug.v1.PutFailure.retry_after:type_name -> google.protobuf.Duration
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	8,  // 1: plughost.plug.v1.Action.thread:type_name -> plughost.plug.v1.Target
+	9,  // 2: plughost.plug.v1.Action.message:type_name -> plughost.plug.v1.Message
+	10, // 3: plughost.plug.v1.Action.edit:type_name -> plughost.plug.v1.Edit
+	11, // 4: plughost.plug.v1.Action.delete:type_name -> plughost.plug.v1.Delete
+	12, // 5: plughost.plug.v1.Action.reaction_added:type_name -> plughost.plug.v1.ReactionAdded
+	13, // 6: plughost.plug.v1.Action.reaction_removed:type_name -> plughost.plug.v1.ReactionRemoved
+	14, // 7: plughost.plug.v1.Action.channel_changed:type_name -> plughost.plug.v1.ChannelChanged
+	15, // 8: plughost.plug.v1.Action.typing:type_name -> plughost.plug.v1.Typing
+	16, // 9: plughost.plug.v1.Action.read_marker:type_name -> plughost.plug.v1.ReadMarker
+	17, // 10: plughost.plug.v1.Author.user:type_name -> plughost.plug.v1.User
+	2,  // 11: plughost.plug.v1.PutRequest.action:type_name -> plughost.plug.v1.Action
+	18, // 12: plughost.plug.v1.PutRequest.first_attempt_time:type_name -> google.protobuf.Timestamp
+	18, // 13: plughost.plug.v1.PutRequest.deadline:type_name -> google.protobuf.Timestamp
+	5,  // 14: plughost.plug.v1.PutRequest.sent:type_name -> plughost.plug.v1.SentPart
+	19, // 15: plughost.plug.v1.SentPart.receipt:type_name -> plughost.plug.v1.Receipt
+	19, // 16: plughost.plug.v1.PutResponse.receipts:type_name -> plughost.plug.v1.Receipt
+	7,  // 17: plughost.plug.v1.PutResponse.failure:type_name -> plughost.plug.v1.PutFailure
+	1,  // 18: plughost.plug.v1.PutFailure.verdict:type_name -> plughost.plug.v1.Verdict
+	0,  // 19: plughost.plug.v1.PutFailure.scope:type_name -> plughost.plug.v1.FailureScope
+	20, // 20: plughost.plug.v1.PutFailure.retry_after:type_name -> google.protobuf.Duration
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_plughost_plug_v1_put_proto_init() }
@@ -809,9 +865,17 @@ func file_plughost_plug_v1_put_proto_init() {
 		return
 	}
 	file_plughost_plug_v1_event_proto_init()
+	file_plughost_plug_v1_receipt_proto_init()
 	file_plughost_plug_v1_users_proto_init()
 	file_plughost_plug_v1_put_proto_msgTypes[0].OneofWrappers = []any{
 		(*Action_Message)(nil),
+		(*Action_Edit)(nil),
+		(*Action_Delete)(nil),
+		(*Action_ReactionAdded)(nil),
+		(*Action_ReactionRemoved)(nil),
+		(*Action_ChannelChanged)(nil),
+		(*Action_Typing)(nil),
+		(*Action_ReadMarker)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -819,7 +883,7 @@ func file_plughost_plug_v1_put_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_plug_v1_put_proto_rawDesc), len(file_plughost_plug_v1_put_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   7,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -21,6 +21,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// MassMention says who of a channel is meant.
+type MassMention int32
+
+const (
+	// None.
+	MassMention_MASS_MENTION_UNSPECIFIED MassMention = 0
+	// Everybody in the channel: "@room", "@everyone", "@channel".
+	MassMention_MASS_MENTION_EVERYONE MassMention = 1
+	// Everybody who is there now: "@here".
+	MassMention_MASS_MENTION_HERE MassMention = 2
+)
+
+// Enum value maps for MassMention.
+var (
+	MassMention_name = map[int32]string{
+		0: "MASS_MENTION_UNSPECIFIED",
+		1: "MASS_MENTION_EVERYONE",
+		2: "MASS_MENTION_HERE",
+	}
+	MassMention_value = map[string]int32{
+		"MASS_MENTION_UNSPECIFIED": 0,
+		"MASS_MENTION_EVERYONE":    1,
+		"MASS_MENTION_HERE":        2,
+	}
+)
+
+func (x MassMention) Enum() *MassMention {
+	p := new(MassMention)
+	*p = x
+	return p
+}
+
+func (x MassMention) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MassMention) Descriptor() protoreflect.EnumDescriptor {
+	return file_plughost_plug_v1_text_proto_enumTypes[0].Descriptor()
+}
+
+func (MassMention) Type() protoreflect.EnumType {
+	return &file_plughost_plug_v1_text_proto_enumTypes[0]
+}
+
+func (x MassMention) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MassMention.Descriptor instead.
+func (MassMention) EnumDescriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_text_proto_rawDescGZIP(), []int{0}
+}
+
 // Text is what a person wrote, as a list of segments in reading order.
 //
 // It reaches a plug as valid UTF-8 without C0 and C1 controls except tab and
@@ -70,12 +123,34 @@ func (x *Text) GetSegments() []*Segment {
 	return nil
 }
 
-// Segment is a run of text with one formatting. Only a mention segment may
-// notify anyone: what looks like a mention in plain text arrives inert.
+// Segment is a run of text with one formatting. Only a mention or mass_mention
+// segment may notify anyone: what looks like a mention in plain text arrives
+// inert. A plug drops the formatting that its network doesn't have, and keeps
+// the text.
 type Segment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The characters of the run.
-	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Required. The characters of the run; of a mention what people see of it
+	// ("Ann", without "@").
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Optional. Bold.
+	Bold bool `protobuf:"varint,2,opt,name=bold,proto3" json:"bold,omitempty"`
+	// Optional. Italic.
+	Italic bool `protobuf:"varint,3,opt,name=italic,proto3" json:"italic,omitempty"`
+	// Optional. Underlined.
+	Underline bool `protobuf:"varint,4,opt,name=underline,proto3" json:"underline,omitempty"`
+	// Optional. Struck through.
+	Strike bool `protobuf:"varint,5,opt,name=strike,proto3" json:"strike,omitempty"`
+	// Optional. Code within a line, shown as written.
+	Code bool `protobuf:"varint,6,opt,name=code,proto3" json:"code,omitempty"`
+	// Optional. Set for a block of preformatted lines, shown as written.
+	Preformatted *Preformatted `protobuf:"bytes,7,opt,name=preformatted,proto3" json:"preformatted,omitempty"`
+	// Optional. Absolute URL (http, https, mailto, tel, xmpp, irc and the like;
+	// never javascript or data) that the text leads to. At most 2 KiB.
+	Link string `protobuf:"bytes,8,opt,name=link,proto3" json:"link,omitempty"`
+	// Optional. The user who is mentioned and may be notified.
+	Mention *Mention `protobuf:"bytes,9,opt,name=mention,proto3" json:"mention,omitempty"`
+	// Optional. Set if all of a channel may be notified.
+	MassMention   MassMention `protobuf:"varint,10,opt,name=mass_mention,json=massMention,proto3,enum=plughost.plug.v1.MassMention" json:"mass_mention,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -117,15 +192,190 @@ func (x *Segment) GetText() string {
 	return ""
 }
 
+func (x *Segment) GetBold() bool {
+	if x != nil {
+		return x.Bold
+	}
+	return false
+}
+
+func (x *Segment) GetItalic() bool {
+	if x != nil {
+		return x.Italic
+	}
+	return false
+}
+
+func (x *Segment) GetUnderline() bool {
+	if x != nil {
+		return x.Underline
+	}
+	return false
+}
+
+func (x *Segment) GetStrike() bool {
+	if x != nil {
+		return x.Strike
+	}
+	return false
+}
+
+func (x *Segment) GetCode() bool {
+	if x != nil {
+		return x.Code
+	}
+	return false
+}
+
+func (x *Segment) GetPreformatted() *Preformatted {
+	if x != nil {
+		return x.Preformatted
+	}
+	return nil
+}
+
+func (x *Segment) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+func (x *Segment) GetMention() *Mention {
+	if x != nil {
+		return x.Mention
+	}
+	return nil
+}
+
+func (x *Segment) GetMassMention() MassMention {
+	if x != nil {
+		return x.MassMention
+	}
+	return MassMention_MASS_MENTION_UNSPECIFIED
+}
+
+// Preformatted is a block of lines that keep their spaces.
+type Preformatted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. Name of the programming language, for colours: "go".
+	Language      string `protobuf:"bytes,1,opt,name=language,proto3" json:"language,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preformatted) Reset() {
+	*x = Preformatted{}
+	mi := &file_plughost_plug_v1_text_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preformatted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preformatted) ProtoMessage() {}
+
+func (x *Preformatted) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_text_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preformatted.ProtoReflect.Descriptor instead.
+func (*Preformatted) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_text_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Preformatted) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+// Mention names one user. In an event it is a user of the plug's network. In an
+// action the host has made it a user of the target's network; a mention of
+// somebody who is not known there has become plain text.
+type Mention struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user; id or username is set.
+	User          *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mention) Reset() {
+	*x = Mention{}
+	mi := &file_plughost_plug_v1_text_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mention) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mention) ProtoMessage() {}
+
+func (x *Mention) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_text_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mention.ProtoReflect.Descriptor instead.
+func (*Mention) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_text_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Mention) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
 var File_plughost_plug_v1_text_proto protoreflect.FileDescriptor
 
 const file_plughost_plug_v1_text_proto_rawDesc = "" +
 	"\n" +
-	"\x1bplughost/plug/v1/text.proto\x12\x10plughost.plug.v1\"=\n" +
+	"\x1bplughost/plug/v1/text.proto\x12\x10plughost.plug.v1\x1a\x1cplughost/plug/v1/users.proto\"=\n" +
 	"\x04Text\x125\n" +
-	"\bsegments\x18\x01 \x03(\v2\x19.plughost.plug.v1.SegmentR\bsegments\"\x1d\n" +
+	"\bsegments\x18\x01 \x03(\v2\x19.plughost.plug.v1.SegmentR\bsegments\"\xe2\x02\n" +
 	"\aSegment\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04textB<Z:github.com/plughost/plughost/proto/plughost/plug/v1;plugv1b\x06proto3"
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
+	"\x04bold\x18\x02 \x01(\bR\x04bold\x12\x16\n" +
+	"\x06italic\x18\x03 \x01(\bR\x06italic\x12\x1c\n" +
+	"\tunderline\x18\x04 \x01(\bR\tunderline\x12\x16\n" +
+	"\x06strike\x18\x05 \x01(\bR\x06strike\x12\x12\n" +
+	"\x04code\x18\x06 \x01(\bR\x04code\x12B\n" +
+	"\fpreformatted\x18\a \x01(\v2\x1e.plughost.plug.v1.PreformattedR\fpreformatted\x12\x12\n" +
+	"\x04link\x18\b \x01(\tR\x04link\x123\n" +
+	"\amention\x18\t \x01(\v2\x19.plughost.plug.v1.MentionR\amention\x12@\n" +
+	"\fmass_mention\x18\n" +
+	" \x01(\x0e2\x1d.plughost.plug.v1.MassMentionR\vmassMention\"*\n" +
+	"\fPreformatted\x12\x1a\n" +
+	"\blanguage\x18\x01 \x01(\tR\blanguage\"5\n" +
+	"\aMention\x12*\n" +
+	"\x04user\x18\x01 \x01(\v2\x16.plughost.plug.v1.UserR\x04user*]\n" +
+	"\vMassMention\x12\x1c\n" +
+	"\x18MASS_MENTION_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15MASS_MENTION_EVERYONE\x10\x01\x12\x15\n" +
+	"\x11MASS_MENTION_HERE\x10\x02B<Z:github.com/plughost/plughost/proto/plughost/plug/v1;plugv1b\x06proto3"
 
 var (
 	file_plughost_plug_v1_text_proto_rawDescOnce sync.Once
@@ -139,18 +389,27 @@ func file_plughost_plug_v1_text_proto_rawDescGZIP() []byte {
 	return file_plughost_plug_v1_text_proto_rawDescData
 }
 
-var file_plughost_plug_v1_text_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_plughost_plug_v1_text_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_plughost_plug_v1_text_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_plughost_plug_v1_text_proto_goTypes = []any{
-	(*Text)(nil),    // 0: plughost.plug.v1.Text
-	(*Segment)(nil), // 1: plughost.plug.v1.Segment
+	(MassMention)(0),     // 0: plughost.plug.v1.MassMention
+	(*Text)(nil),         // 1: plughost.plug.v1.Text
+	(*Segment)(nil),      // 2: plughost.plug.v1.Segment
+	(*Preformatted)(nil), // 3: plughost.plug.v1.Preformatted
+	(*Mention)(nil),      // 4: plughost.plug.v1.Mention
+	(*User)(nil),         // 5: plughost.plug.v1.User
 }
 var file_plughost_plug_v1_text_proto_depIdxs = []int32{
-	1, // 0: plughost.plug.v1.Text.segments:type_name -> plughost.plug.v1.Segment
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: plughost.plug.v1.Text.segments:type_name -> plughost.plug.v1.Segment
+	3, // 1: plughost.plug.v1.Segment.preformatted:type_name -> plughost.plug.v1.Preformatted
+	4, // 2: plughost.plug.v1.Segment.mention:type_name -> plughost.plug.v1.Mention
+	0, // 3: plughost.plug.v1.Segment.mass_mention:type_name -> plughost.plug.v1.MassMention
+	5, // 4: plughost.plug.v1.Mention.user:type_name -> plughost.plug.v1.User
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_plughost_plug_v1_text_proto_init() }
@@ -158,18 +417,20 @@ func file_plughost_plug_v1_text_proto_init() {
 	if File_plughost_plug_v1_text_proto != nil {
 		return
 	}
+	file_plughost_plug_v1_users_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_plug_v1_text_proto_rawDesc), len(file_plughost_plug_v1_text_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      1,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_plughost_plug_v1_text_proto_goTypes,
 		DependencyIndexes: file_plughost_plug_v1_text_proto_depIdxs,
+		EnumInfos:         file_plughost_plug_v1_text_proto_enumTypes,
 		MessageInfos:      file_plughost_plug_v1_text_proto_msgTypes,
 	}.Build()
 	File_plughost_plug_v1_text_proto = out.File

@@ -32,7 +32,15 @@ type User struct {
 	// line breaks and bidirectional overrides, at most 64 graphemes.
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// Optional. True for programs.
-	Bot           bool `protobuf:"varint,4,opt,name=bot,proto3" json:"bot,omitempty"` // 5 to 9 are kept for avatar, profile link and "suggested".
+	Bot bool `protobuf:"varint,4,opt,name=bot,proto3" json:"bot,omitempty"`
+	// Optional. The picture people see.
+	Avatar *Avatar `protobuf:"bytes,5,opt,name=avatar,proto3" json:"avatar,omitempty"`
+	// Optional. Address of the user's page, http or https, without credentials.
+	ProfileLink string `protobuf:"bytes,6,opt,name=profile_link,json=profileLink,proto3" json:"profile_link,omitempty"`
+	// Optional. True if the network only proposes this name and picture for one
+	// message (a webhook's, say): showing them is optional, and they say nothing of
+	// the account.
+	Suggested     bool `protobuf:"varint,7,opt,name=suggested,proto3" json:"suggested,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -95,16 +103,402 @@ func (x *User) GetBot() bool {
 	return false
 }
 
+func (x *User) GetAvatar() *Avatar {
+	if x != nil {
+		return x.Avatar
+	}
+	return nil
+}
+
+func (x *User) GetProfileLink() string {
+	if x != nil {
+		return x.ProfileLink
+	}
+	return ""
+}
+
+func (x *User) GetSuggested() bool {
+	if x != nil {
+		return x.Suggested
+	}
+	return false
+}
+
+// Avatar is a user's picture.
+type Avatar struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. A name for these very bytes, the same as long as the picture is the
+	// same: the network's hash or id of it. At most 512 bytes.
+	Hash string `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Optional. The picture in the spool. In an event a plug may leave it out where
+	// it has sent the same hash before.
+	File *SpoolFile `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	// Optional. A public address of it, http or https, without credentials.
+	Url           string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Avatar) Reset() {
+	*x = Avatar{}
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Avatar) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Avatar) ProtoMessage() {}
+
+func (x *Avatar) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Avatar.ProtoReflect.Descriptor instead.
+func (*Avatar) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_users_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Avatar) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *Avatar) GetFile() *SpoolFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *Avatar) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+// GetUserRequest names a user.
+type GetUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. User.id.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUserRequest) Reset() {
+	*x = GetUserRequest{}
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUserRequest) ProtoMessage() {}
+
+func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUserRequest.ProtoReflect.Descriptor instead.
+func (*GetUserRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_users_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetUserRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// GetUserResponse is the user.
+type GetUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user.
+	User          *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUserResponse) Reset() {
+	*x = GetUserResponse{}
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUserResponse) ProtoMessage() {}
+
+func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUserResponse.ProtoReflect.Descriptor instead.
+func (*GetUserResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_users_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetUserResponse) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+// GetUserByUsernameRequest names a user.
+type GetUserByUsernameRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. User.username.
+	Username      string `protobuf:"bytes,1,opt,name=username,proto3" json:"username,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUserByUsernameRequest) Reset() {
+	*x = GetUserByUsernameRequest{}
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUserByUsernameRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUserByUsernameRequest) ProtoMessage() {}
+
+func (x *GetUserByUsernameRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUserByUsernameRequest.ProtoReflect.Descriptor instead.
+func (*GetUserByUsernameRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_users_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetUserByUsernameRequest) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+// GetUserByUsernameResponse is the user.
+type GetUserByUsernameResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user.
+	User          *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUserByUsernameResponse) Reset() {
+	*x = GetUserByUsernameResponse{}
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUserByUsernameResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUserByUsernameResponse) ProtoMessage() {}
+
+func (x *GetUserByUsernameResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUserByUsernameResponse.ProtoReflect.Descriptor instead.
+func (*GetUserByUsernameResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_users_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetUserByUsernameResponse) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+// IsSelfRequest names a user.
+type IsSelfRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user; id or username is set.
+	User          *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IsSelfRequest) Reset() {
+	*x = IsSelfRequest{}
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IsSelfRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IsSelfRequest) ProtoMessage() {}
+
+func (x *IsSelfRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IsSelfRequest.ProtoReflect.Descriptor instead.
+func (*IsSelfRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_users_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *IsSelfRequest) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+// IsSelfResponse answers.
+type IsSelfResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. True if it is the plug itself.
+	IsSelf        bool `protobuf:"varint,1,opt,name=is_self,json=isSelf,proto3" json:"is_self,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IsSelfResponse) Reset() {
+	*x = IsSelfResponse{}
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IsSelfResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IsSelfResponse) ProtoMessage() {}
+
+func (x *IsSelfResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_plug_v1_users_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IsSelfResponse.ProtoReflect.Descriptor instead.
+func (*IsSelfResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_plug_v1_users_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *IsSelfResponse) GetIsSelf() bool {
+	if x != nil {
+		return x.IsSelf
+	}
+	return false
+}
+
 var File_plughost_plug_v1_users_proto protoreflect.FileDescriptor
 
 const file_plughost_plug_v1_users_proto_rawDesc = "" +
 	"\n" +
-	"\x1cplughost/plug/v1/users.proto\x12\x10plughost.plug.v1\"g\n" +
+	"\x1cplughost/plug/v1/users.proto\x12\x10plughost.plug.v1\x1a\"plughost/plug/v1/attachments.proto\"\xda\x01\n" +
 	"\x04User\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12!\n" +
 	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12\x10\n" +
-	"\x03bot\x18\x04 \x01(\bR\x03botB<Z:github.com/plughost/plughost/proto/plughost/plug/v1;plugv1b\x06proto3"
+	"\x03bot\x18\x04 \x01(\bR\x03bot\x120\n" +
+	"\x06avatar\x18\x05 \x01(\v2\x18.plughost.plug.v1.AvatarR\x06avatar\x12!\n" +
+	"\fprofile_link\x18\x06 \x01(\tR\vprofileLink\x12\x1c\n" +
+	"\tsuggested\x18\a \x01(\bR\tsuggested\"_\n" +
+	"\x06Avatar\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\x12/\n" +
+	"\x04file\x18\x02 \x01(\v2\x1b.plughost.plug.v1.SpoolFileR\x04file\x12\x10\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\" \n" +
+	"\x0eGetUserRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"=\n" +
+	"\x0fGetUserResponse\x12*\n" +
+	"\x04user\x18\x01 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\"6\n" +
+	"\x18GetUserByUsernameRequest\x12\x1a\n" +
+	"\busername\x18\x01 \x01(\tR\busername\"G\n" +
+	"\x19GetUserByUsernameResponse\x12*\n" +
+	"\x04user\x18\x01 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\";\n" +
+	"\rIsSelfRequest\x12*\n" +
+	"\x04user\x18\x01 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\")\n" +
+	"\x0eIsSelfResponse\x12\x17\n" +
+	"\ais_self\x18\x01 \x01(\bR\x06isSelf2\x92\x02\n" +
+	"\x05Users\x12N\n" +
+	"\aGetUser\x12 .plughost.plug.v1.GetUserRequest\x1a!.plughost.plug.v1.GetUserResponse\x12l\n" +
+	"\x11GetUserByUsername\x12*.plughost.plug.v1.GetUserByUsernameRequest\x1a+.plughost.plug.v1.GetUserByUsernameResponse\x12K\n" +
+	"\x06IsSelf\x12\x1f.plughost.plug.v1.IsSelfRequest\x1a .plughost.plug.v1.IsSelfResponseB<Z:github.com/plughost/plughost/proto/plughost/plug/v1;plugv1b\x06proto3"
 
 var (
 	file_plughost_plug_v1_users_proto_rawDescOnce sync.Once
@@ -118,16 +512,35 @@ func file_plughost_plug_v1_users_proto_rawDescGZIP() []byte {
 	return file_plughost_plug_v1_users_proto_rawDescData
 }
 
-var file_plughost_plug_v1_users_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_plughost_plug_v1_users_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_plughost_plug_v1_users_proto_goTypes = []any{
-	(*User)(nil), // 0: plughost.plug.v1.User
+	(*User)(nil),                      // 0: plughost.plug.v1.User
+	(*Avatar)(nil),                    // 1: plughost.plug.v1.Avatar
+	(*GetUserRequest)(nil),            // 2: plughost.plug.v1.GetUserRequest
+	(*GetUserResponse)(nil),           // 3: plughost.plug.v1.GetUserResponse
+	(*GetUserByUsernameRequest)(nil),  // 4: plughost.plug.v1.GetUserByUsernameRequest
+	(*GetUserByUsernameResponse)(nil), // 5: plughost.plug.v1.GetUserByUsernameResponse
+	(*IsSelfRequest)(nil),             // 6: plughost.plug.v1.IsSelfRequest
+	(*IsSelfResponse)(nil),            // 7: plughost.plug.v1.IsSelfResponse
+	(*SpoolFile)(nil),                 // 8: plughost.plug.v1.SpoolFile
 }
 var file_plughost_plug_v1_users_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: plughost.plug.v1.User.avatar:type_name -> plughost.plug.v1.Avatar
+	8, // 1: plughost.plug.v1.Avatar.file:type_name -> plughost.plug.v1.SpoolFile
+	0, // 2: plughost.plug.v1.GetUserResponse.user:type_name -> plughost.plug.v1.User
+	0, // 3: plughost.plug.v1.GetUserByUsernameResponse.user:type_name -> plughost.plug.v1.User
+	0, // 4: plughost.plug.v1.IsSelfRequest.user:type_name -> plughost.plug.v1.User
+	2, // 5: plughost.plug.v1.Users.GetUser:input_type -> plughost.plug.v1.GetUserRequest
+	4, // 6: plughost.plug.v1.Users.GetUserByUsername:input_type -> plughost.plug.v1.GetUserByUsernameRequest
+	6, // 7: plughost.plug.v1.Users.IsSelf:input_type -> plughost.plug.v1.IsSelfRequest
+	3, // 8: plughost.plug.v1.Users.GetUser:output_type -> plughost.plug.v1.GetUserResponse
+	5, // 9: plughost.plug.v1.Users.GetUserByUsername:output_type -> plughost.plug.v1.GetUserByUsernameResponse
+	7, // 10: plughost.plug.v1.Users.IsSelf:output_type -> plughost.plug.v1.IsSelfResponse
+	8, // [8:11] is the sub-list for method output_type
+	5, // [5:8] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_plughost_plug_v1_users_proto_init() }
@@ -135,15 +548,16 @@ func file_plughost_plug_v1_users_proto_init() {
 	if File_plughost_plug_v1_users_proto != nil {
 		return
 	}
+	file_plughost_plug_v1_attachments_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_plug_v1_users_proto_rawDesc), len(file_plughost_plug_v1_users_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   8,
 			NumExtensions: 0,
-			NumServices:   0,
+			NumServices:   1,
 		},
 		GoTypes:           file_plughost_plug_v1_users_proto_goTypes,
 		DependencyIndexes: file_plughost_plug_v1_users_proto_depIdxs,
