@@ -494,7 +494,9 @@ func (x *GapRecord) GetGap() *v1.Gap {
 	return nil
 }
 
-// MessageKey names a message for good.
+// MessageKey names a message for good: the one that others are copies of. A
+// message that an operation of ours makes of nothing has that operation's id, and
+// neither network nor channel.
 type MessageKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Network id.
@@ -577,11 +579,11 @@ type Operation struct {
 	Fallback *v1.Action `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	// What an edit, a delete, a reaction or a read marker is about; resolved to
 	// receipts when the Put begins.
-	Target *TargetRef `protobuf:"bytes,7,opt,name=target,proto3" json:"target,omitempty"`
+	Target *MessageKey `protobuf:"bytes,7,opt,name=target,proto3" json:"target,omitempty"`
 	// What a message answers.
-	ReplyTo *TargetRef `protobuf:"bytes,8,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	ReplyTo *MessageKey `protobuf:"bytes,8,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	// Root of the thread that a message belongs to.
-	Thread *TargetRef `protobuf:"bytes,9,opt,name=thread,proto3" json:"thread,omitempty"`
+	Thread *MessageKey `protobuf:"bytes,9,opt,name=thread,proto3" json:"thread,omitempty"`
 	// Who did it, where that is not the action's author: id of the user on the
 	// source's network.
 	ActorId string `protobuf:"bytes,10,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
@@ -665,21 +667,21 @@ func (x *Operation) GetFallback() *v1.Action {
 	return nil
 }
 
-func (x *Operation) GetTarget() *TargetRef {
+func (x *Operation) GetTarget() *MessageKey {
 	if x != nil {
 		return x.Target
 	}
 	return nil
 }
 
-func (x *Operation) GetReplyTo() *TargetRef {
+func (x *Operation) GetReplyTo() *MessageKey {
 	if x != nil {
 		return x.ReplyTo
 	}
 	return nil
 }
 
-func (x *Operation) GetThread() *TargetRef {
+func (x *Operation) GetThread() *MessageKey {
 	if x != nil {
 		return x.Thread
 	}
@@ -707,93 +709,6 @@ func (x *Operation) GetExpiry() *timestamppb.Timestamp {
 	return nil
 }
 
-// TargetRef names a message until it is resolved.
-type TargetRef struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Exactly one is set.
-	//
-	// Types that are valid to be assigned to Kind:
-	//
-	//	*TargetRef_Message
-	//	*TargetRef_OperationId
-	Kind          isTargetRef_Kind `protobuf_oneof:"kind"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TargetRef) Reset() {
-	*x = TargetRef{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TargetRef) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TargetRef) ProtoMessage() {}
-
-func (x *TargetRef) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TargetRef.ProtoReflect.Descriptor instead.
-func (*TargetRef) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *TargetRef) GetKind() isTargetRef_Kind {
-	if x != nil {
-		return x.Kind
-	}
-	return nil
-}
-
-func (x *TargetRef) GetMessage() *MessageKey {
-	if x != nil {
-		if x, ok := x.Kind.(*TargetRef_Message); ok {
-			return x.Message
-		}
-	}
-	return nil
-}
-
-func (x *TargetRef) GetOperationId() string {
-	if x != nil {
-		if x, ok := x.Kind.(*TargetRef_OperationId); ok {
-			return x.OperationId
-		}
-	}
-	return ""
-}
-
-type isTargetRef_Kind interface {
-	isTargetRef_Kind()
-}
-
-type TargetRef_Message struct {
-	// The message that others are copies of.
-	Message *MessageKey `protobuf:"bytes,1,opt,name=message,proto3,oneof"`
-}
-
-type TargetRef_OperationId struct {
-	// The message that an operation of ours makes, which has no source.
-	OperationId string `protobuf:"bytes,2,opt,name=operation_id,json=operationId,proto3,oneof"`
-}
-
-func (*TargetRef_Message) isTargetRef_Kind() {}
-
-func (*TargetRef_OperationId) isTargetRef_Kind() {}
-
 // OperationsRecord is a run of operations of one channel, accepted together.
 type OperationsRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -805,7 +720,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +732,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +745,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -853,7 +768,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +780,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +793,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -911,7 +826,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +838,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +851,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -976,14 +891,17 @@ type Attempt struct {
 	// Parts known to have been sent.
 	Sent []*v1.SentPart `protobuf:"bytes,9,rep,name=sent,proto3" json:"sent,omitempty"`
 	// The plug's continuation.
-	Continuation  []byte `protobuf:"bytes,10,opt,name=continuation,proto3" json:"continuation,omitempty"` // 11 is kept for the revision sent.
+	Continuation []byte `protobuf:"bytes,10,opt,name=continuation,proto3" json:"continuation,omitempty"`
+	// Edits that were accepted before and whose content was sent in place of the
+	// first: the last of them is the revision sent.
+	Folded        []string `protobuf:"bytes,11,rep,name=folded,proto3" json:"folded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +913,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +926,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1081,6 +999,13 @@ func (x *Attempt) GetContinuation() []byte {
 	return nil
 }
 
+func (x *Attempt) GetFolded() []string {
+	if x != nil {
+		return x.Folded
+	}
+	return nil
+}
+
 // Settled finishes an operation.
 type Settled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1106,13 +1031,15 @@ type Settled struct {
 	As SettledAs `protobuf:"varint,10,opt,name=as,proto3,enum=plughost.journal.v1.SettledAs" json:"as,omitempty"`
 	// Operation whose messages were edited or deleted.
 	OfOperationId string `protobuf:"bytes,11,opt,name=of_operation_id,json=ofOperationId,proto3" json:"of_operation_id,omitempty"`
+	// As Attempt.folded.
+	Folded        []string `protobuf:"bytes,12,rep,name=folded,proto3" json:"folded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1051,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1064,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1217,6 +1144,13 @@ func (x *Settled) GetOfOperationId() string {
 	return ""
 }
 
+func (x *Settled) GetFolded() []string {
+	if x != nil {
+		return x.Folded
+	}
+	return nil
+}
+
 // ParkedRecord keeps an operation that could not be delivered.
 type ParkedRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1238,7 +1172,7 @@ type ParkedRecord struct {
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1184,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1197,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1320,7 +1254,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1266,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1279,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1374,7 +1308,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1320,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1333,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1451,14 +1385,16 @@ type FromRecord struct {
 	// Id of the author on the source's network.
 	AuthorId string `protobuf:"bytes,5,opt,name=author_id,json=authorId,proto3" json:"author_id,omitempty"`
 	// True once it was deleted.
-	Deleted       bool `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Deleted bool `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// Edits that need not be carried out any more, being in the message already.
+	Folded        []string `protobuf:"bytes,7,rep,name=folded,proto3" json:"folded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1406,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1419,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1528,6 +1464,13 @@ func (x *FromRecord) GetDeleted() bool {
 	return false
 }
 
+func (x *FromRecord) GetFolded() []string {
+	if x != nil {
+		return x.Folded
+	}
+	return nil
+}
+
 // OriginalRecord is a message of somebody else that its network may name by
 // another id, or that the plug needs more than its id to find.
 type OriginalRecord struct {
@@ -1546,7 +1489,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1501,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1514,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1613,7 +1556,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1568,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1581,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1663,7 +1606,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1618,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1631,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -1727,7 +1670,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +1682,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +1695,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -1779,10 +1722,8 @@ func (x *FeltRecord) GetUser() *v1.User {
 // FeelsRecord is one user's whole set of reactions to a message.
 type FeelsRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Journal sequence and index of the event that set it.
-	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// Index in that record.
-	Index uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	// The event that set it.
+	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// The set before that event.
 	Before []*v1.Reaction `protobuf:"bytes,3,rep,name=before,proto3" json:"before,omitempty"`
 	// The set since.
@@ -1793,7 +1734,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1805,7 +1746,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1818,21 +1759,14 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
-func (x *FeelsRecord) GetSequence() uint64 {
+func (x *FeelsRecord) GetEventId() string {
 	if x != nil {
-		return x.Sequence
+		return x.EventId
 	}
-	return 0
-}
-
-func (x *FeelsRecord) GetIndex() uint32 {
-	if x != nil {
-		return x.Index
-	}
-	return 0
+	return ""
 }
 
 func (x *FeelsRecord) GetBefore() []*v1.Reaction {
@@ -1862,7 +1796,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1874,7 +1808,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1887,7 +1821,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -1932,27 +1866,23 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\xab\x04\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\xae\x04\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
 	"\x06source\x18\x03 \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\x06source\x120\n" +
 	"\x06action\x18\x04 \x01(\v2\x18.plughost.plug.v1.ActionR\x06action\x12?\n" +
 	"\raccepted_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\facceptedTime\x124\n" +
-	"\bfallback\x18\x06 \x01(\v2\x18.plughost.plug.v1.ActionR\bfallback\x126\n" +
-	"\x06target\x18\a \x01(\v2\x1e.plughost.journal.v1.TargetRefR\x06target\x129\n" +
-	"\breply_to\x18\b \x01(\v2\x1e.plughost.journal.v1.TargetRefR\areplyTo\x126\n" +
-	"\x06thread\x18\t \x01(\v2\x1e.plughost.journal.v1.TargetRefR\x06thread\x12\x19\n" +
+	"\bfallback\x18\x06 \x01(\v2\x18.plughost.plug.v1.ActionR\bfallback\x127\n" +
+	"\x06target\x18\a \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\x06target\x12:\n" +
+	"\breply_to\x18\b \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\areplyTo\x127\n" +
+	"\x06thread\x18\t \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\x06thread\x12\x19\n" +
 	"\bactor_id\x18\n" +
 	" \x01(\tR\aactorId\x12\x1e\n" +
 	"\n" +
 	"moderation\x18\v \x01(\bR\n" +
 	"moderation\x122\n" +
-	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\"u\n" +
-	"\tTargetRef\x12;\n" +
-	"\amessage\x18\x01 \x01(\v2\x1f.plughost.journal.v1.MessageKeyH\x00R\amessage\x12#\n" +
-	"\foperation_id\x18\x02 \x01(\tH\x00R\voperationIdB\x06\n" +
-	"\x04kind\"R\n" +
+	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\"R\n" +
 	"\x10OperationsRecord\x12>\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x1e.plughost.journal.v1.OperationR\n" +
@@ -1962,7 +1892,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\rR\x05index\"{\n" +
 	"\tPutRecord\x126\n" +
 	"\asettled\x18\x01 \x01(\v2\x1c.plughost.journal.v1.SettledR\asettled\x126\n" +
-	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\x95\x03\n" +
+	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xad\x03\n" +
 	"\aAttempt\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x12\x16\n" +
@@ -1975,7 +1905,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\bnot_sent\x18\b \x01(\bR\anotSent\x12.\n" +
 	"\x04sent\x18\t \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
 	"\fcontinuation\x18\n" +
-	" \x01(\fR\fcontinuation\"\xe4\x03\n" +
+	" \x01(\fR\fcontinuation\x12\x16\n" +
+	"\x06folded\x18\v \x03(\tR\x06folded\"\xfc\x03\n" +
 	"\aSettled\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x126\n" +
@@ -1988,7 +1919,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\tauthor_id\x18\t \x01(\tR\bauthorId\x12.\n" +
 	"\x02as\x18\n" +
 	" \x01(\x0e2\x1e.plughost.journal.v1.SettledAsR\x02as\x12&\n" +
-	"\x0fof_operation_id\x18\v \x01(\tR\rofOperationId\"\x95\x02\n" +
+	"\x0fof_operation_id\x18\v \x01(\tR\rofOperationId\x12\x16\n" +
+	"\x06folded\x18\f \x03(\tR\x06folded\"\x95\x02\n" +
 	"\fParkedRecord\x12<\n" +
 	"\toperation\x18\x01 \x01(\v2\x1e.plughost.journal.v1.OperationR\toperation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x123\n" +
@@ -2005,7 +1937,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
 	"\x06source\x18\x03 \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\x06source\x12\x18\n" +
 	"\aprimary\x18\x04 \x01(\bR\aprimary\x123\n" +
-	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\xd6\x01\n" +
+	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\xee\x01\n" +
 	"\n" +
 	"FromRecord\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x1d\n" +
@@ -2014,7 +1946,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\achannel\x18\x03 \x01(\tR\achannel\x125\n" +
 	"\breceipts\x18\x04 \x03(\v2\x19.plughost.plug.v1.ReceiptR\breceipts\x12\x1b\n" +
 	"\tauthor_id\x18\x05 \x01(\tR\bauthorId\x12\x18\n" +
-	"\adeleted\x18\x06 \x01(\bR\adeleted\"u\n" +
+	"\adeleted\x18\x06 \x01(\bR\adeleted\x12\x16\n" +
+	"\x06folded\x18\a \x03(\tR\x06folded\"u\n" +
 	"\x0eOriginalRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x1c\n" +
@@ -2031,10 +1964,9 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x126\n" +
 	"\breaction\x18\x02 \x01(\v2\x1a.plughost.plug.v1.ReactionR\breaction\x12*\n" +
-	"\x04user\x18\x03 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\"\xa1\x01\n" +
-	"\vFeelsRecord\x12\x1a\n" +
-	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x14\n" +
-	"\x05index\x18\x02 \x01(\rR\x05index\x122\n" +
+	"\x04user\x18\x03 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\"\x8a\x01\n" +
+	"\vFeelsRecord\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x122\n" +
 	"\x06before\x18\x03 \x03(\v2\x1a.plughost.plug.v1.ReactionR\x06before\x12,\n" +
 	"\x03now\x18\x04 \x03(\v2\x1a.plughost.plug.v1.ReactionR\x03now\"X\n" +
 	"\vKnownRecord\x12\x1d\n" +
@@ -2071,7 +2003,7 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
@@ -2083,82 +2015,80 @@ var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(*GapRecord)(nil),             // 7: plughost.journal.v1.GapRecord
 	(*MessageKey)(nil),            // 8: plughost.journal.v1.MessageKey
 	(*Operation)(nil),             // 9: plughost.journal.v1.Operation
-	(*TargetRef)(nil),             // 10: plughost.journal.v1.TargetRef
-	(*OperationsRecord)(nil),      // 11: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 12: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 13: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 14: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 15: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 16: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 17: plughost.journal.v1.DoneRecord
-	(*CopyRecord)(nil),            // 18: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 19: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 20: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 21: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 22: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 23: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 24: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 25: plughost.journal.v1.KnownRecord
-	nil,                           // 26: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 27: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 29: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 30: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 31: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 32: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 33: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 34: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 35: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 36: plughost.plug.v1.User
+	(*OperationsRecord)(nil),      // 10: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 11: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 12: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 13: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 14: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 15: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 16: plughost.journal.v1.DoneRecord
+	(*CopyRecord)(nil),            // 17: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 18: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 19: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 20: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 21: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 22: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 23: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 24: plughost.journal.v1.KnownRecord
+	nil,                           // 25: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 26: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 28: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 29: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 30: plughost.plug.v1.Action
+	(*v1.SentPart)(nil),           // 31: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 32: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 33: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 34: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 35: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	26, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	27, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	28, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	29, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	30, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	25, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	26, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	27, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	28, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	29, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
 	8,  // 5: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	31, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	28, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	31, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
-	10, // 9: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.TargetRef
-	10, // 10: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.TargetRef
-	10, // 11: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.TargetRef
-	28, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	8,  // 13: plughost.journal.v1.TargetRef.message:type_name -> plughost.journal.v1.MessageKey
-	9,  // 14: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	15, // 15: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	14, // 16: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	12, // 17: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	28, // 18: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	28, // 19: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	32, // 20: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	12, // 21: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
-	0,  // 22: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
-	1,  // 23: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	33, // 24: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	8,  // 25: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
-	2,  // 26: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	9,  // 27: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	34, // 28: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	28, // 29: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	32, // 30: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	8,  // 31: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	33, // 32: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	33, // 33: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	22, // 34: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	35, // 35: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	33, // 36: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	35, // 37: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	36, // 38: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	35, // 39: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	35, // 40: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	36, // 41: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	30, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	27, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	30, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	8,  // 9: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
+	8,  // 10: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
+	8,  // 11: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
+	27, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	9,  // 13: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	14, // 14: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	13, // 15: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	11, // 16: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	27, // 17: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	27, // 18: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	31, // 19: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	11, // 20: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	0,  // 21: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
+	1,  // 22: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
+	32, // 23: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	8,  // 24: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	2,  // 25: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
+	9,  // 26: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	33, // 27: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	27, // 28: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	31, // 29: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	8,  // 30: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	32, // 31: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	32, // 32: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	21, // 33: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	34, // 34: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	32, // 35: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	34, // 36: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	35, // 37: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	34, // 38: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	34, // 39: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	35, // 40: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_plughost_journal_v1_journal_proto_init() }
@@ -2166,17 +2096,13 @@ func file_plughost_journal_v1_journal_proto_init() {
 	if File_plughost_journal_v1_journal_proto != nil {
 		return
 	}
-	file_plughost_journal_v1_journal_proto_msgTypes[7].OneofWrappers = []any{
-		(*TargetRef_Message)(nil),
-		(*TargetRef_OperationId)(nil),
-	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   24,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

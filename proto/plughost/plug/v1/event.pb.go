@@ -1071,7 +1071,11 @@ func (x *ReactionRemoved) GetAdded() []*Receipt {
 type ReactionsSet struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. All of them; empty: none is left.
-	Reactions     []*Reaction `protobuf:"bytes,1,rep,name=reactions,proto3" json:"reactions,omitempty"`
+	Reactions []*Reaction `protobuf:"bytes,1,rep,name=reactions,proto3" json:"reactions,omitempty"`
+	// Set by the host only. What is new in it.
+	Added []*Reaction `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	// Set by the host only. What is gone from it.
+	Removed       []*Reaction `protobuf:"bytes,3,rep,name=removed,proto3" json:"removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1109,6 +1113,20 @@ func (*ReactionsSet) Descriptor() ([]byte, []int) {
 func (x *ReactionsSet) GetReactions() []*Reaction {
 	if x != nil {
 		return x.Reactions
+	}
+	return nil
+}
+
+func (x *ReactionsSet) GetAdded() []*Reaction {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+func (x *ReactionsSet) GetRemoved() []*Reaction {
+	if x != nil {
+		return x.Removed
 	}
 	return nil
 }
@@ -1543,9 +1561,11 @@ const file_plughost_plug_v1_event_proto_rawDesc = "" +
 	"reactionId\x120\n" +
 	"\x06target\x18\x03 \x01(\v2\x18.plughost.plug.v1.TargetR\x06target\x124\n" +
 	"\acurrent\x18\x04 \x03(\v2\x1a.plughost.plug.v1.ReactionR\acurrent\x12/\n" +
-	"\x05added\x18\x05 \x03(\v2\x19.plughost.plug.v1.ReceiptR\x05added\"H\n" +
+	"\x05added\x18\x05 \x03(\v2\x19.plughost.plug.v1.ReceiptR\x05added\"\xb0\x01\n" +
 	"\fReactionsSet\x128\n" +
-	"\treactions\x18\x01 \x03(\v2\x1a.plughost.plug.v1.ReactionR\treactions\"=\n" +
+	"\treactions\x18\x01 \x03(\v2\x1a.plughost.plug.v1.ReactionR\treactions\x120\n" +
+	"\x05added\x18\x02 \x03(\v2\x1a.plughost.plug.v1.ReactionR\x05added\x124\n" +
+	"\aremoved\x18\x03 \x03(\v2\x1a.plughost.plug.v1.ReactionR\aremoved\"=\n" +
 	"\rMembersJoined\x12,\n" +
 	"\x05users\x18\x01 \x03(\v2\x16.plughost.plug.v1.UserR\x05users\"S\n" +
 	"\vMembersLeft\x12,\n" +
@@ -1649,15 +1669,17 @@ var file_plughost_plug_v1_event_proto_depIdxs = []int32{
 	7,  // 32: plughost.plug.v1.ReactionRemoved.current:type_name -> plughost.plug.v1.Reaction
 	22, // 33: plughost.plug.v1.ReactionRemoved.added:type_name -> plughost.plug.v1.Receipt
 	7,  // 34: plughost.plug.v1.ReactionsSet.reactions:type_name -> plughost.plug.v1.Reaction
-	19, // 35: plughost.plug.v1.MembersJoined.users:type_name -> plughost.plug.v1.User
-	19, // 36: plughost.plug.v1.MembersLeft.users:type_name -> plughost.plug.v1.User
-	23, // 37: plughost.plug.v1.ChannelStateChanged.state:type_name -> plughost.plug.v1.ChannelState
-	4,  // 38: plughost.plug.v1.ReadMarker.target:type_name -> plughost.plug.v1.Target
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	7,  // 35: plughost.plug.v1.ReactionsSet.added:type_name -> plughost.plug.v1.Reaction
+	7,  // 36: plughost.plug.v1.ReactionsSet.removed:type_name -> plughost.plug.v1.Reaction
+	19, // 37: plughost.plug.v1.MembersJoined.users:type_name -> plughost.plug.v1.User
+	19, // 38: plughost.plug.v1.MembersLeft.users:type_name -> plughost.plug.v1.User
+	23, // 39: plughost.plug.v1.ChannelStateChanged.state:type_name -> plughost.plug.v1.ChannelState
+	4,  // 40: plughost.plug.v1.ReadMarker.target:type_name -> plughost.plug.v1.Target
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_plughost_plug_v1_event_proto_init() }
