@@ -204,7 +204,7 @@ func TestSilenceShorterThanAHeartbeat(t *testing.T) {
 			f.silence = 3 * time.Second
 			began := time.Now()
 			f.OnLastHeard = func() (stream, network time.Time) {
-				beat := began.Add(time.Since(began).Truncate(10 * time.Second)).Add(-time.Millisecond)
+				beat := began.Add((time.Since(began) + 5*time.Second).Truncate(10*time.Second) - 5*time.Second)
 				return beat, beat.Add(-time.Second)
 			}
 			return nil
