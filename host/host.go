@@ -261,7 +261,7 @@ func (h *Host) intake(n id.NetworkID, log hclog.Logger) *intake.Intake {
 	defer h.mu.Unlock()
 	in := h.intakes[n]
 	if in == nil {
-		in = intake.New(n, h.journal, h.put, h.gate.Appended, log.Named("intake"))
+		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, Logger: log.Named("intake")})
 		h.intakes[n] = in
 	}
 	return in

@@ -97,6 +97,7 @@ func (s *session) Start(ctx context.Context) error {
 		Scope:      described.PutScope,
 		Concurrent: described.MaxConcurrentPuts,
 		Abilities:  abilities,
+		Accepts:    described.Accepts,
 		Channels:   started.Channels,
 	})
 	return nil

@@ -28,6 +28,8 @@ type Live struct {
 	Scope      plugv1.PutScope
 	Concurrent uint32
 	Abilities  *plugv1.Abilities
+	// Accepts are the kinds of actions that the binary carries out; nil: all.
+	Accepts []plugv1.ActionKind
 	// Channels whose state is not "joined" wait.
 	Channels []*plugv1.ChannelStatus
 }

@@ -26,6 +26,11 @@ type Journal interface {
 	Park(ctx context.Context, c id.Channel, record *journalv1.ParkedRecord) error
 	SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error
 	CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error)
+	CopiesIn(ctx context.Context, c id.Channel, m *journalv1.MessageKey) ([]*journalv1.FromRecord, error)
+	Original(ctx context.Context, m id.Message) (*journalv1.OriginalRecord, error)
+	Reacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (*journalv1.ReactedRecord, error)
+	SaveReacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey, r *journalv1.ReactedRecord) error
+	ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(journal.Record) error) error
 	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
 	Issued(ctx context.Context, n id.NetworkID, operation id.OperationID) (*journalv1.Operation, error)
 }
@@ -57,6 +62,7 @@ type Stage struct {
 	plugs    map[id.NetworkID]*plug
 	channels map[id.Channel]*progress
 	active   map[id.OperationID]*operation // begun and not settled
+	later    later
 	origins  *origins
 }
 
@@ -78,6 +84,7 @@ func New(o Options) *Stage {
 		plugs:    map[id.NetworkID]*plug{},
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
+		later:    later{},
 		origins:  newOrigins(recentReceipts),
 	}
 }
@@ -91,6 +98,11 @@ func (s *Stage) Open(ctx context.Context) error {
 		return err
 	}
 	s.lanes = lanes
+	for c := range lanes.Waiting() {
+		if err := s.readLater(ctx, c, puts[c].GetSettled().GetPosition()); err != nil {
+			return err
+		}
+	}
 	for c, record := range puts {
 		p := &progress{settled: record.Settled}
 		s.channels[c] = p
@@ -158,6 +170,9 @@ func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Reco
 			if !after(position, p.settled.GetPosition()) {
 				continue
 			}
+			s.mu.Lock()
+			s.later.arrived(c, op)
+			s.mu.Unlock()
 			o := &operation{stage: s, channel: c, progress: p, record: op, position: position,
 				id: id.OperationID(op.Id), log: s.Logger.With("channel", c.String(), "operation", op.Id)}
 			if err := o.run(ctx); err != nil {
