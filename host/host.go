@@ -41,6 +41,7 @@ type Host struct {
 	journal *journal.Journal
 	gate    *gate.Gate
 	put     *put.Stage
+	bridge  *conversation.Hook
 
 	mu          sync.Mutex
 	supervisors map[id.InstanceName]*supervisor.Supervisor
@@ -180,10 +181,11 @@ func (h *Host) openStages(ctx context.Context, store journal.Store) ([]*drain.Dr
 			return nil, err
 		}
 	}
-	bridge, err := conversation.New(h.conversations, h.directory.Canonical)
+	bridge, err := conversation.New(h.conversations, h.directory.Canonical, newPeople(h.journal, h.directory, h.log))
 	if err != nil {
 		return nil, err
 	}
+	h.bridge = bridge
 	var drains []*drain.Drain
 	for _, hk := range append([]hook.Hook{bridge}, h.o.Hooks...) {
 		d := drain.New(hk, h.journal, h.gate, h.put, h.directory, h.log)
@@ -261,7 +263,7 @@ func (h *Host) intake(n id.NetworkID, log hclog.Logger) *intake.Intake {
 	defer h.mu.Unlock()
 	in := h.intakes[n]
 	if in == nil {
-		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, Logger: log.Named("intake")})
+		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, BestEffort: h.bestEffort, Logger: log.Named("intake")})
 		h.intakes[n] = in
 	}
 	return in

@@ -88,7 +88,7 @@ func (l *life) open() error {
 	if err := l.put.Open(l.ctx); err != nil {
 		return fmt.Errorf("open put: %w", err)
 	}
-	bridge, err := conversation.New(conversations(), func(c hook.Channel) hook.Channel { return c })
+	bridge, err := conversation.New(conversations(), func(c hook.Channel) hook.Channel { return c }, nil)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,10 @@ type Stage struct {
 	channels map[id.Channel]*progress
 	active   map[id.OperationID]*operation // begun and not settled
 	later    later
-	origins  *origins
+	running  *sync.WaitGroup // of best effort; nil while Run doesn't run
+
+	bestEffort chan struct{} // bounds them
+	origins    *origins
 }
 
 // progress is how far a channel has come. It is used by the channel's lane only.
@@ -85,7 +88,9 @@ func New(o Options) *Stage {
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
 		later:    later{},
-		origins:  newOrigins(recentReceipts),
+
+		bestEffort: make(chan struct{}, maxBestEffort),
+		origins:    newOrigins(recentReceipts),
 	}
 }
 
@@ -148,6 +153,16 @@ func (s *Stage) knowSent(ctx context.Context, c id.Channel, a *journalv1.Attempt
 
 // Run carries out operations until ctx ends.
 func (s *Stage) Run(ctx context.Context) error {
+	running := &sync.WaitGroup{}
+	s.mu.Lock()
+	s.running = running
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.running = nil
+		s.mu.Unlock()
+		running.Wait()
+	}()
 	return s.lanes.Run(ctx, s.handle)
 }
 
@@ -193,6 +208,9 @@ func after(a, b *journalv1.Position) bool {
 // that is under way settles it (O5). Strangers' events never do, whatever id they
 // carry.
 func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
+	if state := e.GetChannelStateChanged(); state != nil {
+		s.change(c.Network, func(p *plug) { p.waits[c.Source] = !joined(state.State) })
+	}
 	base, part, ok := echoOf(e)
 	if !ok {
 		return
