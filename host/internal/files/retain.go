@@ -175,6 +175,9 @@ func (s *Store) walk(ctx context.Context, visit func(kept) error) error {
 
 func (s *Store) walkShard(ctx context.Context, first byte, visit func(kept) error) error {
 	dir, err := os.Open(s.shard(first))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ctx.Err()
+	}
 	if err != nil {
 		return err
 	}

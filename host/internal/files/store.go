@@ -96,6 +96,7 @@ type Store struct {
 	stats     Stats
 	reserved  int64     // for files that are being copied
 	fullUntil time.Time // till then nothing could give way
+	shards    [256]bool // those that are known to be durable
 }
 
 // Open opens a store, and makes it if there is none. What a crash left half
@@ -128,8 +129,7 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the directories, all of them at once: then a Take has only one
-// to sync.
+// prepare makes the directory, and removes what a crash left in it.
 func (s *Store) prepare() error {
 	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
 		return err
@@ -140,16 +140,7 @@ func (s *Store) prepare() error {
 	if err := os.RemoveAll(s.temporaries()); err != nil {
 		return err
 	}
-	dirs := []string{s.temporaries()}
-	for i := range 256 {
-		dirs = append(dirs, s.shard(byte(i)))
-	}
-	for _, dir := range dirs {
-		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	return syncDir(s.o.Dir)
+	return os.Mkdir(s.temporaries(), 0o700)
 }
 
 func (s *Store) temporaries() string { return filepath.Join(s.o.Dir, "tmp") }

@@ -3,8 +3,10 @@ package files
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -115,12 +117,35 @@ func (s *Store) keep(tmp *os.File, b Blob, r *room) error {
 		if err := tmp.Sync(); err != nil {
 			return err
 		}
+		if err := s.makeShard(b.Hash[0]); err != nil {
+			return err
+		}
 		if err := s.name(tmp.Name(), b, r); err != nil {
 			return err
 		}
 	}
 	// Also where another Take has named it: that one may not have come to this.
 	return syncDir(s.shard(b.Hash[0]))
+}
+
+// makeShard makes a directory for blobs and sees to it that it lasts.
+func (s *Store) makeShard(first byte) error {
+	s.mu.Lock()
+	made := s.shards[first]
+	s.mu.Unlock()
+	if made {
+		return nil
+	}
+	if err := os.Mkdir(s.shard(first), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := syncDir(s.o.Dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.shards[first] = true
+	s.mu.Unlock()
+	return nil
 }
 
 // name is where, of two Takes of the same content, one finds that of the other.
