@@ -142,6 +142,36 @@ func TestGivesWay(t *testing.T) {
 	})
 }
 
+// What is used after it was found to be old stays.
+func TestUsedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := small(t)
+		o.MaxBytes = 4 * 4096
+		var s *files.Store
+		use := func(h files.Hash) bool {
+			time.Sleep(time.Second)
+			if _, err := s.Give(t.Context(), h, t.TempDir(), "x"); err != nil {
+				t.Error(err)
+			}
+			return false
+		}
+		o.InUse = func(context.Context) (func(files.Hash) bool, error) { return use, nil }
+		s = open(t, o)
+		b := take(t, s, random(1, 1))
+		time.Sleep(2 * time.Hour)
+		retain(t, s)
+		if !s.Has(b.Hash) {
+			t.Error("expired")
+		}
+		time.Sleep(2 * time.Minute)
+		out := t.TempDir()
+		write(t, out, "new", random(2, 4*4096))
+		if _, err := s.Take(t.Context(), out, "new"); !errors.Is(err, files.ErrFull) || !s.Has(b.Hash) {
+			t.Errorf("gave way: %v", err)
+		}
+	})
+}
+
 func TestWithoutKnowingWhatIsInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := small(t)
