@@ -185,6 +185,7 @@ func TestRefusals(t *testing.T) {
 	out := t.TempDir()
 	secret := write(t, t.TempDir(), "secret", []byte("secret"))
 	write(t, out, "large", make([]byte, 1001))
+	check(t, os.Truncate(write(t, out, "huge", nil), 1<<40)) // more than the store has room for
 	check(t, os.Symlink(secret, filepath.Join(out, "link")))
 	check(t, os.Mkdir(filepath.Join(out, "folder"), 0o700))
 	for name, want := range map[string]struct {
@@ -192,6 +193,7 @@ func TestRefusals(t *testing.T) {
 		words string
 	}{
 		"large":  {files.ErrTooLarge, "it is larger than 1000 B"},
+		"huge":   {files.ErrTooLarge, "it is larger than 1000 B"},
 		"link":   {files.ErrNotRegular, "the plug did not hand over a plain file"},
 		"folder": {files.ErrNotRegular, "the plug did not hand over a plain file"},
 		"../x":   {files.ErrName, "the plug did not hand over a plain file"},
@@ -214,7 +216,7 @@ func TestRefusals(t *testing.T) {
 	if left := tree(t, o.Dir); len(left) > 0 {
 		t.Errorf("left are %q", left)
 	}
-	if got := s.Stats(); got.Refused != 7 || got.Taken != 0 {
+	if got := s.Stats(); got.Refused != 8 || got.Taken != 0 {
 		t.Errorf("stats %+v", got)
 	}
 	if b := take(t, s, make([]byte, 1000)); b.Size != 1000 {

@@ -50,11 +50,7 @@ func (s *Store) Retain(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("expire files: %w", err)
 		}
 	}
-	s.mu.Lock()
-	over := s.stats.Bytes+s.reserved > s.o.MaxBytes
-	s.fullUntil = time.Time{}
-	s.mu.Unlock()
-	if !over {
+	if s.holds() <= s.o.MaxBytes {
 		return nil
 	}
 	return s.makeRoom(ctx, now, s.o.MaxBytes)

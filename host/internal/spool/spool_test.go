@@ -313,6 +313,10 @@ func TestDeliverFails(t *testing.T) {
 		}
 		cleanup()
 	}
+	picture := &plugv1.Action{Author: &plugv1.Author{User: user("ann", b.hold("smile"))}}
+	if _, err := spool.Deliver(&ends{Context: t.Context()}, b.store, b.in, picture); !errors.Is(err, context.Canceled) {
+		t.Errorf("without time for a picture: %v", err)
+	}
 	cleanup, err = spool.Deliver(t.Context(), b.store, b.in, a)
 	check(t, err)
 	if len(b.given()) != 2 {

@@ -145,6 +145,16 @@ func TestOpenRefusesDevices(t *testing.T) {
 	}
 }
 
+// What is mounted may answer for itself, or never.
+func TestOpensNoMount(t *testing.T) {
+	root, err := openDir("/")
+	check(t, err)
+	defer root.Close()
+	if fd, err := openBeneath(int(root.Fd()), "proc"); !errors.Is(err, unix.EXDEV) {
+		t.Errorf("opened a mount as %d, %v", fd, err)
+	}
+}
+
 // The spool itself is not followed if the plug has put a link in its place.
 func TestDirectoryIsNoLink(t *testing.T) {
 	real := t.TempDir()
