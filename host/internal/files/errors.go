@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
@@ -53,7 +54,7 @@ func (t *tooLarge) Unwrap() error { return ErrTooLarge }
 // fromDisk adds to what the disk says that there is no room, where that is it.
 func fromDisk(err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return errors.Join(ErrFull, err)
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return err
 }
