@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -237,6 +238,16 @@ func TestOpenRefuses(t *testing.T) {
 		if _, err := files.Open(o); err == nil {
 			t.Errorf("%s: opened", what)
 		}
+	}
+}
+
+// The largest numbers there are bound nothing, and break nothing.
+func TestNoBounds(t *testing.T) {
+	o := plenty(t.TempDir())
+	o.MaxFileBytes, o.MaxBytes = math.MaxInt64, math.MaxInt64
+	s := open(t, o)
+	if b := take(t, s, []byte("some")); b.Size != 4 {
+		t.Errorf("took %d bytes", b.Size)
 	}
 }
 

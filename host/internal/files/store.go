@@ -81,6 +81,10 @@ type Stats struct {
 // block is what a disk gives a file at least, and rounds its size up to.
 const block = 4 << 10
 
+// boundless is what larger bounds are taken for, in bytes: no disk has as much, and
+// sums with it don't overflow.
+const boundless = 1 << 60
+
 // cost is what a blob takes of MaxBytes.
 func cost(size int64) int64 { return max(block, (size+block-1)/block*block) }
 
@@ -102,6 +106,7 @@ type Store struct {
 // Open opens a store, and makes it if there is none. What a crash left half
 // taken is removed.
 func Open(o Options) (*Store, error) {
+	o.MaxFileBytes, o.MaxBytes = min(o.MaxFileBytes, boundless), min(o.MaxBytes, boundless)
 	switch {
 	case o.Dir == "":
 		return nil, errors.New("open file store: no directory given")
