@@ -13,6 +13,7 @@ import (
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/drain"
+	"github.com/plughost/plughost/host/internal/files"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/hook/conversation"
 	"github.com/plughost/plughost/host/internal/intake"
@@ -42,6 +43,7 @@ type Host struct {
 	gate    *gate.Gate
 	put     *put.Stage
 	bridge  *conversation.Hook
+	files   *files.Store
 
 	mu          sync.Mutex
 	supervisors map[id.InstanceName]*supervisor.Supervisor
@@ -160,6 +162,9 @@ func (h *Host) openStages(ctx context.Context, store journal.Store) ([]*drain.Dr
 	if err := h.makeRunDir(); err != nil {
 		return nil, err
 	}
+	if err := h.openFiles(); err != nil {
+		return nil, err
+	}
 	end, err := h.journal.End(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -237,17 +242,26 @@ func (h *Host) makeRunDir() error {
 	return nil
 }
 
+// hookNames lists the names under which progress is stored.
+func (h *Host) hookNames() []id.HookName {
+	names := []id.HookName{conversation.Name}
+	for _, hk := range h.o.Hooks {
+		names = append(names, hk.Name())
+	}
+	return names
+}
+
 // retain clears the journal of what is finished and old.
 func (h *Host) retain(ctx context.Context) error {
-	hooks := []id.HookName{conversation.Name}
-	for _, hk := range h.o.Hooks {
-		hooks = append(hooks, hk.Name())
-	}
+	hooks := h.hookNames()
 	t := time.NewTicker(retainEvery)
 	defer t.Stop()
 	for {
 		if err := h.journal.Retain(ctx, time.Now().Add(-h.o.KeepEvents), hooks); err != nil && ctx.Err() == nil {
 			h.log.Error("old records could not be removed; tried again later", "error", err)
+		}
+		if err := h.files.Retain(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			h.log.Error("old files could not be removed; tried again later", "error", err)
 		}
 		select {
 		case <-ctx.Done():
