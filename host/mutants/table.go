@@ -241,15 +241,9 @@ var mutations = []mutation{
 		new:  "",
 	},
 	{
-		name: "put: an attempt doesn't wait for what a new process may have to tell",
-		file: attemptFile,
-		old:  "	if o.attempt.GetUncertain() > 0 && !o.due() {\n",
-		new:  "	if false {\n",
-	},
-	{
 		name: "put: receipts of a part are not known as ours",
-		file: attemptFile,
-		old:  "	o.know(response.Receipts)\n",
+		file: operationFile,
+		old:  "		o.know(response.Receipts) // also those of a late outcome\n",
 		new:  "",
 	},
 	{

@@ -86,6 +86,7 @@ func (o *operation) run(ctx context.Context) error {
 		if response == nil {
 			continue
 		}
+		o.know(response.Receipts) // also those of a late outcome
 		o.keepSent(response)
 		failure := response.Failure
 		switch failure.GetVerdict() {
