@@ -20,11 +20,15 @@ var schemes = map[string]bool{
 	"xmpp": true, "irc": true, "ircs": true, "matrix": true,
 }
 
+var encodeMarkup = strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E", `\`, "%5C", "^", "%5E", "`", "%60", "{", "%7B", "|", "%7C", "}", "%7D")
+
 // Link is a URL as a segment may have it: absolute, with a scheme such as http,
 // https, mailto, tel, xmpp or irc, at most MaxLinkBytes, valid UTF-8 without white
-// space and controls. White space around it is left out. False: it is none.
+// space and controls. White space around it is left out, and what RFC 3986 (2) never
+// allows in a URL but all mark-up is made of (" < > \ ^ ` { | }) is percent-encoded.
+// False: it is none.
 func Link(s string) (string, bool) {
-	s = strings.TrimSpace(s)
+	s = encodeMarkup.Replace(strings.TrimSpace(s))
 	if s == "" || len(s) > MaxLinkBytes || !utf8.ValidString(s) ||
 		strings.ContainsFunc(s, func(c rune) bool { return unicode.IsSpace(c) || !allowed(c) }) {
 		return "", false

@@ -147,7 +147,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("\n\n  \t", "", uint32(16), int32(3), uint32(2), uint32(2))
 	f.Fuzz(func(t *testing.T, text, prefix string, length uint32, unit int32, lines, parts uint32) {
 		if !utf8.ValidString(text) || !utf8.ValidString(prefix) {
-			t.Skip("gRPC brings valid UTF-8 only")
+			return // gRPC brings valid UTF-8 only
 		}
 		limits := &plugv1.Limits{TextLength: length, TextUnit: plugv1.LengthUnit(unit), TextLines: lines, Parts: parts}
 		if strings.Contains(prefix, "\n") || (length > 0 && length < 12) {

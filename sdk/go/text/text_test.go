@@ -44,6 +44,7 @@ func TestNormalise(t *testing.T) {
 		"mention or mass":       {text(both), text(ann("Ann"))},
 		"unknown mass mention":  {text(&plugv1.Segment{Text: "x", MassMention: 9}), text(plain("x"))},
 		"link":                  {text(link("x", " https://a.b ")), text(link("x", "https://a.b"))},
+		"link with mark-up":     {text(link("x", "https://a.b/<`|>")), text(link("x", "https://a.b/%3C%60%7C%3E"))},
 		"bad link":              {text(plain("a"), link("x", "javascript:alert(1)")), text(plain("ax"))},
 		"block, not code":       {text(code), text(&plugv1.Segment{Text: "x", Bold: true, Preformatted: &plugv1.Preformatted{}})},
 		"block stands apart":    {text(plain("a"), pre("b", ""), plain("c")), text(plain("a\n"), pre("b", ""), plain("\nc"))},

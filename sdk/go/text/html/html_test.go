@@ -107,7 +107,7 @@ func TestRender(t *testing.T) {
 		"everything": {Format{}, segments(everything), `<a href="https://a.b"><b><i><u><del><code>x</code></del></u></i></b></a>`},
 		"lines":      {Format{}, segments(bold("a\n\nb")), "<b>a<br><br>b</b>"},
 		"telegram":   {telegram, segments(bold("a\n\nb"), pre("c", "")), "<b>a\n\nb</b>\n<pre>c</pre>"},
-		"link":       {Format{}, segments(link("x", `https://a.b/"><script>`)), `<a href="https://a.b/&#34;&gt;&lt;script&gt;">x</a>`},
+		"link":       {Format{}, segments(link("x", `https://a.b/"><script>`)), `<a href="https://a.b/%22%3E%3Cscript%3E">x</a>`},
 		"bad link":   {Format{}, segments(link("x", "javascript:alert(1)")), "x"},
 		"block":      {Format{}, segments(plain("see:\n"), pre("a\n<b>", "go"), plain("\n\nend")), `see:<br><pre><code class="language-go">a` + "\n&lt;b&gt;</code></pre><br>end"},
 		"mention":    {matrix, segments(plain("hi "), ann("Ann")), `hi <a href="https://matrix.to/#/@ann:example.org">Ann</a>`},
