@@ -42,6 +42,7 @@ type entry struct {
 	caughtUp []string
 	cursors  []*plugv1.Cursor
 	size     int
+	fleeting bool // best effort: dropped rather than waited for, sent once
 
 	// answer is the number of the answer that took it on the stream that is open;
 	// 0 if none has. Guarded by the outbox.
@@ -62,7 +63,8 @@ type outbox struct {
 	ready   chan struct{}     // holds one: there may be something to send on that stream
 	cursors map[string][]byte // the last of each scope; bound: the scopes the author uses
 
-	added, settled uint64    // entries ever queued, ever acknowledged
+	added, settled uint64    // entries ever queued, ever acknowledged; without fleeting ones
+	fleeting       int       // those in queued
 	puts           int       // running Puts
 	blocked        int       // callers of add that wait
 	room, acked    broadcast // the queue got room; settled or puts changed
@@ -78,6 +80,9 @@ func (o *outbox) add(ctx context.Context, ended <-chan struct{}, e *entry) error
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for !o.fits(e.size) {
+		if o.dropFleeting() {
+			continue
+		}
 		room := o.room.wait()
 		o.blocked++
 		o.mu.Unlock()
@@ -97,6 +102,30 @@ func (o *outbox) add(ctx context.Context, ended <-chan struct{}, e *entry) error
 	}
 	o.push(e)
 	return nil
+}
+
+// addFleeting queues an entry that may be dropped, and drops it if the queue is half
+// full. It never blocks.
+func (o *outbox) addFleeting(e *entry) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queued.entries) >= maxQueued/2 || o.queued.bytes+e.size > maxQueuedBytes/2 {
+		return
+	}
+	o.queued.push(e)
+	o.fleeting++
+	o.wakeSender()
+}
+
+// dropFleeting makes room for what may not be dropped, and says whether there was
+// anything to drop.
+func (o *outbox) dropFleeting() bool {
+	if o.fleeting == 0 {
+		return false
+	}
+	o.fleeting = 0
+	o.queued.drop(func(e *entry) bool { return e.fleeting })
+	return true
 }
 
 // addOutcome queues the outcome of a Put, always: there is at most one for each Put,
@@ -222,6 +251,7 @@ func (o *outbox) open(cursors []*plugv1.Cursor) (epoch uint64, ready <-chan stru
 		e.answer = 0
 	}
 	o.resent = 0
+	o.dropFleeting() // nobody is still writing after the time without a stream
 	o.epoch++
 	o.ready = make(chan struct{}, 1)
 	return o.epoch, o.ready
@@ -245,11 +275,17 @@ func (o *outbox) next(epoch, answer uint64) []*entry {
 		}
 		if !again {
 			o.queued.pop(1)
-			o.kept.push(e)
 			o.room.wake()
 		}
-		o.resent++
-		e.answer = answer
+		if e.fleeting {
+			o.fleeting--
+		} else {
+			if !again {
+				o.kept.push(e)
+			}
+			o.resent++
+			e.answer = answer
+		}
 		batch = append(batch, e)
 		bytes += e.size
 	}
@@ -321,6 +357,18 @@ func (f *fifo) pop(n int) {
 	if f.entries = f.entries[n:]; len(f.entries) == 0 {
 		f.entries = nil // let a burst's memory go
 	}
+}
+
+// drop takes out the entries that are unwanted, in a list of its own: what was taken
+// of the old one before stays as it is.
+func (f *fifo) drop(unwanted func(*entry) bool) {
+	kept := fifo{}
+	for _, e := range f.entries {
+		if !unwanted(e) {
+			kept.push(e)
+		}
+	}
+	*f = kept
 }
 
 // broadcast wakes everybody who waits for a change. Both methods are called with

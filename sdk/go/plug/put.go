@@ -8,6 +8,7 @@ import (
 	"time"
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+	"github.com/plughost/plughost/sdk/go/plug/internal/contract"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -159,7 +160,7 @@ func (s *server) putWhole(ctx context.Context, p WholePutter, w *Whole) (receipt
 		return err
 	})
 	for i, receipt := range receipts {
-		if bad := checkReceipt(receipt); bad != nil {
+		if bad := contract.Receipt(receipt); bad != nil {
 			return receipts[:i], Uncertain(bad)
 		}
 	}
@@ -213,7 +214,7 @@ func (s *server) putPart(ctx context.Context, p Putter, part *Part) (receipt *pl
 	if err != nil {
 		return nil, err
 	}
-	if err := checkReceipt(receipt); err != nil {
+	if err := contract.Receipt(receipt); err != nil {
 		return nil, Uncertain(err)
 	}
 	return receipt, nil
@@ -226,21 +227,6 @@ func firstReceipts(known map[int]*plugv1.Receipt) []*plugv1.Receipt {
 		receipts = append(receipts, known[n])
 	}
 	return receipts
-}
-
-// checkReceipt finds what would not reach the host.
-func checkReceipt(r *plugv1.Receipt) error {
-	if r.GetId() == "" {
-		return errors.New("the plug gave no receipt")
-	}
-	if err := checkID("receipt's id", r.GetId()); err != nil {
-		return err
-	}
-	if err := checkReference(r.GetReference()); err != nil {
-		return err
-	}
-	_, err := checkedSize(r)
-	return err
 }
 
 // slots bounds the Puts that run at once: so many over all channels, and one within

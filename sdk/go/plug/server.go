@@ -9,6 +9,7 @@ import (
 
 	hclog "github.com/hashicorp/go-hclog"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+	"github.com/plughost/plughost/sdk/go/plug/internal/contract"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -101,7 +102,7 @@ func (s *server) Start(ctx context.Context, req *plugv1.StartRequest) (*plugv1.S
 	case err != nil:
 		s.finish(r)
 		return &plugv1.StartResponse{Failure: startFailure(err)}, nil
-	case started == nil || started.NetworkID == "" || checkID("network id", started.NetworkID) != nil:
+	case started == nil || started.NetworkID == "" || contract.ID("network id", started.NetworkID) != nil:
 		s.finish(r)
 		return nil, status.Error(codes.Internal, "the plug's Start gave no valid network id")
 	}
