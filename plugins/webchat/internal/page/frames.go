@@ -79,6 +79,8 @@ type answer struct {
 	Messages []message `json:"messages,omitempty"`
 	More     bool      `json:"more,omitempty"`
 	Before   int64     `json:"before,omitempty"`
+	// Row is what a first history makes the last row that the page has.
+	Row int64 `json:"row,omitempty"`
 	// changes: what happened.
 	Changes []change `json:"changes,omitempty"`
 

@@ -183,6 +183,9 @@ func (v *visitor) sendHistory(ctx context.Context, name string, before int64) er
 	if a.More {
 		messages = messages[1:]
 	}
+	if before == 0 {
+		a.Row = v.rows[name]
+	}
 	bytes := 0
 	for i, m := range slices.Backward(messages) {
 		if bytes += len(m.Text) + len(m.Plain()); bytes > sendBytes && i < len(messages)-1 {
