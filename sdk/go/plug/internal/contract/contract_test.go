@@ -179,7 +179,7 @@ func TestTextsBecomeValid(t *testing.T) {
 		user := &plugv1.User{Id: "u", DisplayName: s}
 		message := &plugv1.Message{
 			Text: &plugv1.Text{Segments: []*plugv1.Segment{{Text: s, Mention: &plugv1.Mention{User: user},
-				Preformatted: &plugv1.Preformatted{Language: s}}, nil}[:1]},
+				Preformatted: &plugv1.Preformatted{Language: s}}}},
 			ReplyTo: &plugv1.Reply{MessageId: "0", Text: text(s), Author: user},
 			Attachments: []*plugv1.Attachment{
 				{Kind: &plugv1.Attachment_File{File: &plugv1.File{Name: s, AltText: s, Unavailable: s}}},
