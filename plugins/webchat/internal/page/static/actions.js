@@ -33,12 +33,16 @@ export class Actions {
     $('confirm-no').onclick = () => $('confirm').close();
   }
 
-  // settle makes one message the one that Tab leads to: the newest, unless there is
-  // one already.
+  // settle makes the newest message the one that Tab leads to, unless one has the
+  // focus.
   settle() {
-    if ($('log').querySelector('.message[tabindex="0"]')) return;
-    const last = [...$('log').querySelectorAll('.message')].at(-1);
-    if (last) last.tabIndex = 0;
+    if ($('log').contains(document.activeElement)) return;
+    this.#lead($('log').querySelector('.message:last-child'));
+  }
+
+  #lead(li) {
+    for (const other of $('log').querySelectorAll('.message[tabindex="0"]')) other.tabIndex = -1;
+    if (li) li.tabIndex = 0;
   }
 
   hide() {
@@ -63,8 +67,7 @@ export class Actions {
 
   #focused(li) {
     if (!li) return;
-    for (const other of $('log').querySelectorAll('.message[tabindex="0"]')) other.tabIndex = -1;
-    li.tabIndex = 0;
+    this.#lead(li);
     this.#show(li);
   }
 
@@ -79,8 +82,17 @@ export class Actions {
     }
     const first = $('actions').querySelector('button:not([hidden])');
     if (first) first.tabIndex = 0;
-    const box = li.querySelector('.body').getBoundingClientRect(), frame = $('scroll').getBoundingClientRect();
-    $('actions').style.top = `${Math.max(box.top - frame.top + $('scroll').scrollTop - 14, 2)}px`;
+    // Beside what is said, and above it where there is no room.
+    const said = [...li.querySelectorAll('.bubble, .files > li')].map(e => e.getBoundingClientRect());
+    if (said.length === 0) said.push(li.querySelector('.body').getBoundingClientRect());
+    const left = Math.min(...said.map(r => r.left)), right = Math.max(...said.map(r => r.right));
+    const frame = $('scroll').getBoundingClientRect(), own = $('actions').getBoundingClientRect(), gap = 8;
+    const x = m?.mine ? left - gap - own.width : right + gap;
+    const beside = x > frame.left + gap && x + own.width < frame.right - gap;
+    const above = m?.mine ? right - own.width : Math.max(left, Math.min(right, frame.right - gap) - own.width);
+    const y = beside ? said[0].top + Math.min(0, (said[0].height - own.height) / 2) : said[0].top - own.height - 2;
+    $('actions').style.left = `${(beside ? x : above) - frame.left}px`;
+    $('actions').style.top = `${Math.max(y - frame.top + $('scroll').scrollTop, 2)}px`;
   }
 
   #key(event) {
