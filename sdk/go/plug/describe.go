@@ -57,6 +57,7 @@ func describe(d Definition, plug Plug) (*plugv1.DescribeResponse, error) {
 		Abilities:         abilities,
 		PutScope:          d.PutScope,
 		MaxConcurrentPuts: max(d.MaxConcurrentPuts, 1),
+		Services:          services(plug),
 	}, nil
 }
 

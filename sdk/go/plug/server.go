@@ -71,7 +71,11 @@ type run struct {
 	puts       context.Context // parent of the contexts of Puts
 	cancelPuts context.CancelCauseFunc
 
-	pickUp       context.Context // given to Receive
+	calls calls    // of the optional services
+	turns turns    // of Receive and SetChannels
+	inUse []string // canonical sources of the channels; guarded by turns' order
+
+	pickUp       context.Context // parent of the contexts given to Receive
 	cancelPickUp context.CancelCauseFunc
 	pickUpOnce   sync.Once
 	pickUpEnded  chan struct{} // closed when Receive has returned for good
@@ -121,6 +125,7 @@ func (s *server) Start(ctx context.Context, req *plugv1.StartRequest) (*plugv1.S
 		s.finish(r)
 		return nil, status.Error(codes.Internal, "the plug's Start: "+err.Error())
 	}
+	r.inUse = canonical(req.GetSources(), started.Channels)
 	r.pacer = pace.New(r.abilities.GetLimits().GetPlugRate())
 	r.up = true
 	s.outbox.active()
@@ -148,6 +153,7 @@ func (s *server) begin(req *plugv1.StartRequest, cancelStart context.CancelFunc)
 		pickUpEnded: make(chan struct{}),
 		stopped:     make(chan struct{}),
 
+		calls:        newCalls(),
 		efforts:      make(chan effort, maxEfforts),
 		effortsEnded: make(chan struct{}),
 	}
@@ -163,6 +169,7 @@ func (s *server) begin(req *plugv1.StartRequest, cancelStart context.CancelFunc)
 		Queue:    &Queue{out: s.outbox, ended: ctx.Done()},
 		ctx:      ctx,
 		config:   req.GetConfigJson(),
+		network:  &networkState{},
 	}
 	s.outbox.startOver()
 	s.run = r
@@ -287,6 +294,9 @@ func (s *server) windDown(ctx context.Context, r *run, grace time.Duration) erro
 	case <-r.effortsEnded:
 	case <-half.Done():
 		s.log.Warn("a best-effort action goes on after its context has ended")
+	}
+	if r.calls.end(half) != nil {
+		s.log.Warn("a call of an optional service goes on after its context has ended")
 	}
 	s.flush(half)
 	err := contain(s.log, "Stop", func() error { return s.plug.Stop(ctx) })
