@@ -1,4 +1,4 @@
-package plug
+package text
 
 import (
 	"math"
@@ -53,11 +53,19 @@ func TestSplit(t *testing.T) {
 		"no room to say more":    {"ab cd", "", &plugv1.Limits{TextLength: 2, Parts: 1, TextUnit: bytes}, []string{"ab"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := split(c.text, c.prefix, c.limits); !slices.Equal(got, c.want) {
+			if got := plains(Split(New(c.text), c.prefix, c.limits)); !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
+}
+
+func plains(parts []*plugv1.Text) []string {
+	var all []string
+	for _, p := range parts {
+		all = append(all, Plain(p))
+	}
+	return all
 }
 
 // checkSplit holds for any valid text: nothing but breaks, spaces and blank parts is
@@ -66,7 +74,7 @@ func checkSplit(t interface{ Fatalf(string, ...any) }, text, prefix string, limi
 	if limits.GetParts() > 0 {
 		text = strings.ReplaceAll(text, ellipsis, ".") // else ours can't be told from the text's
 	}
-	parts := split(text, prefix, limits)
+	parts := plains(Split(New(text), prefix, limits))
 	if len(parts) == 0 {
 		t.Fatalf("no part of %q", text)
 	}
@@ -139,11 +147,11 @@ func FuzzSplit(f *testing.F) {
 	f.Add("\n\n  \t", "", uint32(16), int32(3), uint32(2), uint32(2))
 	f.Fuzz(func(t *testing.T, text, prefix string, length uint32, unit int32, lines, parts uint32) {
 		if !utf8.ValidString(text) || !utf8.ValidString(prefix) {
-			t.Skip("gRPC brings valid UTF-8 only")
+			return // gRPC brings valid UTF-8 only
 		}
 		limits := &plugv1.Limits{TextLength: length, TextUnit: plugv1.LengthUnit(unit), TextLines: lines, Parts: parts}
 		if strings.Contains(prefix, "\n") || (length > 0 && length < 12) {
-			split(text, prefix, limits) // ends, without a panic
+			Split(New(text), prefix, limits) // ends, without a panic
 			return
 		}
 		checkSplit(t, text, prefix, limits)
