@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/plughost/plughost/plugins/webchat/internal/clean"
@@ -28,9 +26,9 @@ func (w *webchat) takeFiles(attachments []*plugv1.Attachment) (taken []room.File
 			words = append(words, missing(name, f))
 			continue
 		}
-		info, err := w.takeFile(f.GetSpool().GetName())
-		if errors.Is(err, files.ErrTooLarge) || errors.Is(err, files.ErrFull) || errors.Is(err, files.ErrEmpty) {
-			words = append(words, fmt.Sprintf("[%s: %s]", name, errors.Unwrap(err)))
+		info, err := w.takeFile(f.GetSpool())
+		if reason := notTaken(err); reason != nil {
+			words = append(words, fmt.Sprintf("[%s: %v]", name, reason))
 			continue
 		}
 		if err != nil {
@@ -43,15 +41,20 @@ func (w *webchat) takeFiles(attachments []*plugv1.Attachment) (taken []room.File
 	return taken, words, nil
 }
 
-func (w *webchat) takeFile(name string) (files.Info, error) {
-	in, err := os.OpenRoot(filepath.Join(w.spool, "in")) // keeps the name within it
-	if err != nil {
-		return files.Info{}, fmt.Errorf("take a file from the spool: %w", err)
+// notTaken is why a file is never taken; nil if it was, or may be later.
+func notTaken(err error) error {
+	for _, reason := range []error{files.ErrTooLarge, files.ErrFull, files.ErrEmpty} {
+		if errors.Is(err, reason) {
+			return reason
+		}
 	}
-	defer in.Close()
-	f, err := in.Open(name)
+	return nil
+}
+
+func (w *webchat) takeFile(in *plugv1.SpoolFile) (files.Info, error) {
+	f, err := w.spool.Open(in)
 	if err != nil {
-		return files.Info{}, fmt.Errorf("take a file from the spool: %w", err)
+		return files.Info{}, err
 	}
 	defer f.Close()
 	return w.files.Put(f)
@@ -69,9 +72,9 @@ func missing(name string, f *plugv1.File) string {
 	}
 }
 
-// giveFiles are a message's files as the host takes them: copied into the spool. Of
-// one that the host gave us only what it is is told.
-func (w *webchat) giveFiles(all []room.File, ours bool) (given []*plugv1.Attachment, err error) {
+// giveFiles are a message's files as the host takes them: copied into the spool,
+// unless withheld says why only what they are is told.
+func (w *webchat) giveFiles(all []room.File, withheld string) (given []*plugv1.Attachment, err error) {
 	for _, f := range all {
 		kind := plugv1.FileKind_FILE_KIND_OTHER
 		for prefix, k := range map[string]plugv1.FileKind{
@@ -85,11 +88,13 @@ func (w *webchat) giveFiles(all []room.File, ours bool) (given []*plugv1.Attachm
 		g := &plugv1.File{
 			Kind: kind, Name: f.Name, MediaType: mediaType, Size: uint64(f.Size), Width: uint32(f.Width), Height: uint32(f.Height), AltText: f.Alt,
 		}
-		if ours {
-			g.Unavailable = "it came from the host"
-		} else if g.Spool, err = w.giveFile(f.Hash); errors.Is(err, files.ErrNone) {
-			g.Unavailable = "it is no longer there"
-		} else if err != nil {
+		if g.Unavailable = withheld; withheld == "" {
+			g.Spool, err = w.giveFile(f)
+		}
+		if errors.Is(err, files.ErrNone) {
+			g.Unavailable, err = "it is no longer there", nil
+		}
+		if err != nil {
 			return nil, err
 		}
 		given = append(given, &plugv1.Attachment{Kind: &plugv1.Attachment_File{File: g}})
@@ -99,23 +104,19 @@ func (w *webchat) giveFiles(all []room.File, ours bool) (given []*plugv1.Attachm
 
 // giveFile copies a file, since the host takes none that has a second name. It is the
 // host's to remove.
-func (w *webchat) giveFile(hash string) (_ *plugv1.SpoolFile, err error) {
-	from, _, err := w.files.Open(hash)
+func (w *webchat) giveFile(f room.File) (*plugv1.SpoolFile, error) {
+	from, _, err := w.files.Open(f.Hash)
 	if err != nil {
 		return nil, err
 	}
 	defer from.Close()
-	out := filepath.Join(w.spool, "out")
-	if err := os.MkdirAll(out, 0o700); err != nil {
-		return nil, fmt.Errorf("give a file to the host: %w", err)
-	}
-	to, err := os.CreateTemp(out, "upload-*")
+	to, err := w.spool.Create(f.Name)
 	if err != nil {
+		return nil, err
+	}
+	defer to.Discard()
+	if _, err := io.Copy(to, from); err != nil {
 		return nil, fmt.Errorf("give a file to the host: %w", err)
 	}
-	_, err = io.Copy(to, from)
-	if err := errors.Join(err, to.Close()); err != nil {
-		return nil, fmt.Errorf("give a file to the host: %w", errors.Join(err, os.Remove(to.Name())))
-	}
-	return &plugv1.SpoolFile{Name: filepath.Base(to.Name())}, nil
+	return to.Commit()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/plughost/plughost/plugins/webchat/internal/room"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 	"github.com/plughost/plughost/sdk/go/plug"
+	"github.com/plughost/plughost/sdk/go/text/markdown"
 )
 
 // ours begins the Once of what this plug did. What people do on the page has another
@@ -124,13 +125,22 @@ func emoji(r *plugv1.Reaction) string {
 	return r.GetEmoji()
 }
 
+// Where an event goes: into the queue, or into an answer about the history.
+const (
+	inQueue = iota
+	inHistory
+)
+
 // event is a change as the host knows it; nil if it has no word for it, or if there
 // is nothing left to tell.
-func (w *webchat) event(c room.Change) (*plugv1.Event, error) {
-	own := plugv1.Own_OWN_NO
+func (w *webchat) event(c room.Change, where int) (*plugv1.Event, error) {
+	own, noFiles := plugv1.Own_OWN_NO, ""
 	operation, isOurs := strings.CutPrefix(c.Once, ours)
-	if isOurs {
-		own = plugv1.Own_OWN_YES
+	switch {
+	case isOurs:
+		own, noFiles = plugv1.Own_OWN_YES, "it came from the host"
+	case where == inHistory: // nobody would take it out of the spool
+		noFiles = "it is not read again"
 	}
 	var e *plugv1.Event
 	switch c.Kind {
@@ -146,7 +156,7 @@ func (w *webchat) event(c room.Change) (*plugv1.Event, error) {
 		if c.Quote != nil {
 			m.ReplyTo = &plugv1.Reply{MessageId: id(c.About), Author: user(c.Quote.By), Text: plug.NewText(c.Quote.Text)}
 		}
-		if err := w.fill(m, c.Content, isOurs); err != nil {
+		if err := w.fill(m, c.Content, noFiles); err != nil {
 			return nil, err
 		}
 	case room.Edited:
@@ -155,7 +165,7 @@ func (w *webchat) event(c room.Change) (*plugv1.Event, error) {
 		}
 		e = plug.NewEdit(c.Room, id(c.About), "", own)
 		e.Author, e.GetEdit().Revision = user(c.By), id(c.Row)
-		if err := w.fill(e.GetEdit().GetContent(), c.Content, isOurs); err != nil {
+		if err := w.fill(e.GetEdit().GetContent(), c.Content, noFiles); err != nil {
 			return nil, err
 		}
 	case room.Deleted:
@@ -184,12 +194,13 @@ func (w *webchat) event(c room.Change) (*plugv1.Event, error) {
 	return e, nil
 }
 
-func (w *webchat) fill(m *plugv1.Message, c room.Content, isOurs bool) (err error) {
+// fill fills a message; noFiles says why the bytes of its files are not given.
+func (w *webchat) fill(m *plugv1.Message, c room.Content, noFiles string) (err error) {
 	m.Text, m.Emote = text(c), c.Emote
-	m.Attachments, err = w.giveFiles(c.Files, isOurs)
+	m.Attachments, err = w.giveFiles(c.Files, noFiles)
 	return err
 }
 
 // formatted is the formatting in what somebody typed on the page; nil if there is
 // none.
-func formatted(string) []room.Segment { return nil }
+func formatted(typed string) []room.Segment { return segments(markdown.Format{}.Parse(typed)) }

@@ -17,6 +17,7 @@ import (
 	"github.com/plughost/plughost/plugins/webchat/internal/room"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 	"github.com/plughost/plughost/sdk/go/plug"
+	"github.com/plughost/plughost/sdk/go/plug/spool"
 )
 
 // version is set by the build.
@@ -78,7 +79,7 @@ const megabyte = 1_000_000
 // here is the connection to a server.
 type webchat struct {
 	rooms  []string
-	spool  string
+	spool  *spool.Spool
 	files  *files.Store
 	store  *history.Store
 	typing *presence.Typing
@@ -132,7 +133,7 @@ func (w *webchat) Start(ctx context.Context, s *plug.Session) (_ *plug.Started, 
 	if err != nil {
 		return nil, plug.Unreachable(err, 0) // may pass: the host tries again
 	}
-	w.rooms, w.spool, w.files, w.store, w.typing, w.page = s.Channels, s.SpoolDir, uploads, store, typing, p
+	w.rooms, w.spool, w.files, w.store, w.typing, w.page = s.Channels, s.Spool(), uploads, store, typing, p
 	w.begin(s, here)
 	s.Logger.Info("webchat is open", "address", p.URL())
 	abilities := proto.CloneOf(definition.Abilities)

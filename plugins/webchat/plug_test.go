@@ -23,7 +23,10 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.GetName() != "webchat" || !slices.Contains(d.GetAccepts(), plugv1.ActionKind_ACTION_KIND_MESSAGE) || len(d.GetEmits()) != 8 {
+	if d.GetName() != "webchat" || !slices.Equal(d.GetAccepts(), []plugv1.ActionKind{
+		plugv1.ActionKind_ACTION_KIND_MESSAGE, plugv1.ActionKind_ACTION_KIND_EDIT, plugv1.ActionKind_ACTION_KIND_DELETE,
+		plugv1.ActionKind_ACTION_KIND_REACTION_ADDED, plugv1.ActionKind_ACTION_KIND_REACTION_REMOVED, plugv1.ActionKind_ACTION_KIND_TYPING,
+	}) || len(d.GetEmits()) != 8 {
 		t.Errorf("described as %v", d)
 	}
 	var schema struct {

@@ -119,7 +119,7 @@ func (w *webchat) follow(ctx context.Context, q *plug.Queue, row int64) error {
 // queue queues one change, and the cursor after it. The queue waits while it is full:
 // what the host doesn't take stays in the store, and nobody on the page notices.
 func (w *webchat) queue(ctx context.Context, q *plug.Queue, c room.Change) error {
-	e, err := w.event(c)
+	e, err := w.event(c, inQueue)
 	if err != nil {
 		return err
 	}
