@@ -164,6 +164,9 @@ func TestActionVerdicts(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
+	if s.untilEvents(6); len(s.events) != 6 { // what was done, and nothing of what was not
+		t.Errorf("told %s", kinds(s.events))
+	}
 }
 
 // A reaction is taken back from whom it was given by, also when somebody else is the

@@ -305,23 +305,26 @@ func TestFilesOfMessages(t *testing.T) {
 // How things stand is what the log makes of them, wherever one begins: what Before
 // gave, and then the changes after it, are everything.
 func TestStandsAsTheLogSays(t *testing.T) {
+	s := openNew(t) // one for all, since making a file takes long: each has a room of its own
 	rapid.Check(t, func(r *rapid.T) {
-		s := openNew(t)
-		defer s.Close()
+		begin, err := s.End(t.Context())
+		if err != nil {
+			r.Fatal(err)
+		}
+		name := fmt.Sprint("room ", begin)
 		var snapshot []room.Message
 		from := rapid.IntRange(0, 30).Draw(r, "from")
 		for i := range 30 {
 			if i == from {
-				var err error
-				if snapshot, err = s.Before(t.Context(), "r", 0, 1000); err != nil {
+				if snapshot, err = s.Before(t.Context(), name, 0, 1000); err != nil {
 					r.Fatal(err)
 				}
 			}
 			c := room.Change{
-				Room:  "r",
+				Room:  name,
 				Kind:  rapid.SampledFrom([]room.Kind{room.Said, room.Edited, room.Deleted, room.Reacted, room.Unreacted}).Draw(r, "kind"),
 				By:    rapid.SampledFrom([]room.Person{ann, bo, net}).Draw(r, "by"),
-				About: rapid.Int64Range(0, 10).Draw(r, "about"),
+				About: begin + rapid.Int64Range(0, 10).Draw(r, "about"),
 			}
 			switch c.Kind {
 			case room.Said, room.Edited:
@@ -347,7 +350,7 @@ func TestStandsAsTheLogSays(t *testing.T) {
 				}
 			}
 		}
-		changes, err := s.SinceIn(t.Context(), "r", row, 1000)
+		changes, err := s.SinceIn(t.Context(), name, row, 1000)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -367,7 +370,7 @@ func TestStandsAsTheLogSays(t *testing.T) {
 				delete(reactions, key)
 			}
 		}
-		now, err := s.Before(t.Context(), "r", 0, 1000)
+		now, err := s.Before(t.Context(), name, 0, 1000)
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -222,7 +222,7 @@ func TestTypingIsTold(t *testing.T) {
 		}
 		ann.send(writes)
 		told(who)
-		go ann.change()
+		go func() { _, _, _ = ann.c.Read(t.Context()) }() // the pipe has no buffer
 		ann.send(wants("say", 0, "done"))
 		bo.change()
 		told()

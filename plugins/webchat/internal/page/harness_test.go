@@ -81,8 +81,9 @@ func closeServer(t *testing.T, s *Server) {
 
 // client is a page of the test's.
 type client struct {
-	t *testing.T
-	c *websocket.Conn
+	t    *testing.T
+	c    *websocket.Conn
+	more []change // that came with one that change gave
 }
 
 // dial connects and says nothing.
@@ -100,7 +101,7 @@ func dial(t *testing.T, s *Server, header http.Header) (*client, error) {
 	}
 	c.SetReadLimit(-1) // the history comes in large frames
 	t.Cleanup(func() { c.CloseNow() })
-	return &client{t, c}, nil
+	return &client{t: t, c: c}, nil
 }
 
 // enter connects, says hello and reads up to the present.
@@ -185,15 +186,18 @@ func (p *client) messages(n int) (got []message) {
 // change is the next one that happens.
 func (p *client) change() change {
 	p.t.Helper()
-	for {
-		switch a := p.next(); {
-		case a.Type == "done":
-		case a.Type == "changes" && len(a.Changes) == 1:
-			return a.Changes[0]
+	for len(p.more) == 0 {
+		switch a := p.next(); a.Type {
+		case "done":
+		case "changes":
+			p.more = a.Changes
 		default:
 			p.t.Fatalf("got %+v", a)
 		}
 	}
+	c := p.more[0]
+	p.more = p.more[1:]
+	return c
 }
 
 // closedWith waits until the server has closed the page.
