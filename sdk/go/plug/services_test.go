@@ -57,6 +57,7 @@ func TestSetChannels(t *testing.T) {
 		}
 		var fail error
 		p.onSet = func(_ context.Context, sources []string) ([]*plugv1.ChannelStatus, error) {
+			time.Sleep(time.Second)
 			if receiving {
 				t.Error("Receive does not rest")
 			}
@@ -80,7 +81,7 @@ func TestSetChannels(t *testing.T) {
 			t.Fatalf("got %v, %v", resp, err)
 		}
 		next := waitFor(t, "receive", runs)
-		if !slices.Equal(next.channels, []string{"other", "New"}) || len(next.cursors) != 1 || string(next.cursors["other"]) != "1" || time.Since(began) != 0 {
+		if !slices.Equal(next.channels, []string{"other", "New"}) || len(next.cursors) != 1 || string(next.cursors["other"]) != "1" || time.Since(began) != time.Second {
 			t.Errorf("got %v after %v", next, time.Since(began))
 		}
 		synctest.Wait()

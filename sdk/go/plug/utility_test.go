@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 // known is a Plug with every optional call.
 type known struct {
 	fake
+	mu       sync.Mutex // guards asked
 	err      error
 	channels []*plugv1.Channel
 	history  []*plugv1.Event
@@ -27,6 +29,8 @@ type known struct {
 }
 
 func (k *known) ask(format string, args ...any) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.asked = append(k.asked, fmt.Sprintf(format, args...))
 	return k.err
 }

@@ -265,6 +265,34 @@ func TestTheArchiveNeverHasIt(t *testing.T) {
 	})
 }
 
+// An archive that is looked into again, because it lags, may tell all of it again.
+func TestTheArchiveLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &record{}
+		j := New(r, "room")
+		j.maxHeld = 1
+		for n := 2; n <= 4; n++ {
+			if err := j.Live(t.Context(), item(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		looks := 0
+		err := j.Run(t.Context(), []byte("0"), func(context.Context, []byte) (Page, error) {
+			looks++
+			p := Page{Last: true}
+			for n := 1; n <= min(looks, 4); n++ {
+				i := item(n)
+				i.Cursor = nil
+				p.Items = append(p.Items, i)
+			}
+			return p, nil
+		})
+		if err != nil || fmt.Sprint(r.ids) != "[1 2 3 4]" || r.gaps > 0 || looks != 3 {
+			t.Errorf("%v, %v, %d gaps, looked %d times", err, r.ids, r.gaps, looks)
+		}
+	})
+}
+
 // While held items go out a full buffer makes the reader wait, and nothing is lost.
 func TestReaderWaitsForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
