@@ -38,6 +38,7 @@ func TestSplit(t *testing.T) {
 		"one line, blank ones":   {"a\n\n\nb", "", &plugv1.Limits{TextLines: 1}, []string{"a", "b"}},
 		"one line, indented":     {"a\n  b", "", &plugv1.Limits{TextLines: 1}, []string{"a", "  b"}},
 		"nothing but lines":      {"\n\n\n", "", &plugv1.Limits{TextLines: 1}, []string{""}},
+		"CR LF":                  {"a\r\nb", "", &plugv1.Limits{TextLines: 1}, []string{"a", "b"}},
 		"bytes":                  {"ééé", "", &plugv1.Limits{TextLength: 4, TextUnit: bytes}, []string{"éé", "é"}},
 		"runes":                  {"ééé", "", &plugv1.Limits{TextLength: 2, TextUnit: runes}, []string{"éé", "é"}},
 		"utf16":                  {"😀😀😀", "", &plugv1.Limits{TextLength: 4, TextUnit: utf16}, []string{"😀😀", "😀"}},

@@ -192,7 +192,7 @@ func TestInert(t *testing.T) {
 		{"@@here", []string{"@here"}, "@@\u200Bhere"},
 		{"<!channel> <@U1>", []string{"<!", "<@"}, "<\u200B!channel> <\u200B@U1>"},
 		{"a@b.c @ann", []string{"@"}, "a@\u200Bb.c @\u200Bann"},
-		{"ann: channel ANN joanna ann", []string{"ann"}, "a\u200Bnn: channel A\u200BNN joanna a\u200Bnn"},
+		{"ann: channel ANN joanna joann ann", []string{"ann"}, "a\u200Bnn: channel A\u200BNN joanna joann a\u200Bnn"},
 		{"e\u0301va", []string{"e\u0301va"}, "e\u0301\u200Bva"},
 		{"@everyone", []string{"@everyone", "everyone"}, "@\u200Be\u200Bveryone"},
 		{"nothing", []string{"@", ""}, "nothing"},

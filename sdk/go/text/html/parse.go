@@ -219,7 +219,7 @@ func (p *parser) startLink(href string) {
 			return
 		}
 	}
-	p.link, _ = text.Link(href)
+	p.link = href // Normalise checks it
 }
 
 // endLink writes the mention that was gathered, without the sigil in front.

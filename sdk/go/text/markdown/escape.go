@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/plughost/plughost/sdk/go/text/markdown/internal/read"
 )
 
 // escaper writes text so that Markdown's readers take every character for itself.
@@ -44,7 +46,7 @@ func (e *escaper) needsBackslash(s string, i int, inURL bool) bool {
 	case '!': // a picture, if a link comes next
 		return i+1 == len(s)
 	case '&':
-		return !inURL && entityLength([]byte(s[i:min(len(s), i+40)])) > 0
+		return !inURL && read.EntityLength([]byte(s[i:min(len(s), i+40)])) > 0
 	case '<':
 		return i+1 == len(s) || !strings.ContainsRune(" \t=3-", rune(s[i+1]))
 	}

@@ -1,23 +1,13 @@
 package markdown
 
 import (
-	"bytes"
-
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+	"github.com/plughost/plughost/sdk/go/text"
+	"github.com/plughost/plughost/sdk/go/text/markdown/internal/read"
 )
 
 // MaxBytes is the longest Markdown that is parsed; no chat network has longer messages.
-const MaxBytes = 64 << 10
-
-// Of these the parser's time grows with the square.
-const (
-	maxBrackets = 2000 // "[" in all
-	maxNested   = 100  // signs of quotes and lists at the begin of one line
-)
-
-// maxLevels is how many levels of quotes and lists are shown: each costs characters on
-// every line, so that a small document could become a huge text.
-const maxLevels = 8
+const MaxBytes = read.MaxBytes
 
 // Format is the Markdown of one network. The zero Format is CommonMark with
 // strikethrough, without mentions. Its functions are called in the caller's goroutine.
@@ -36,17 +26,15 @@ type Format struct {
 	Mention func(*plugv1.Segment) (markup string, ok bool)
 }
 
-// isTooMuch says whether parsing would take too long. Nobody writes such a text.
-func isTooMuch(source []byte) bool {
-	if len(source) > MaxBytes || bytes.Count(source, []byte("[")) > maxBrackets {
-		return true
+// Parse reads the Markdown of a network. Nothing that a reader sees is lost: a line
+// break is a line feed, quotes, lists and rules become characters ("> ", "- ", "1. ",
+// "---"), headings are bold, pictures links, and links that lead nowhere stay as they
+// were written. The result is normal.
+func (f Format) Parse(s string) *plugv1.Text {
+	normal := text.Normalise(text.New(s))
+	segments, ok := read.Markdown([]byte(text.Plain(normal)), f.Discord)
+	if !ok {
+		return normal
 	}
-	for line := range bytes.Lines(source) {
-		signs := line[:len(line)-len(bytes.TrimLeft(line, " \t>-+*.)0123456789"))]
-		if bytes.Count(signs, []byte(">"))+bytes.Count(signs, []byte(" "))+bytes.Count(signs, []byte("\t")) > maxNested &&
-			len(bytes.TrimLeft(signs, " \t")) > maxNested {
-			return true
-		}
-	}
-	return false
+	return text.Normalise(&plugv1.Text{Segments: segments})
 }

@@ -2,6 +2,8 @@ package markdown
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +178,10 @@ func TestHostileMarkdown(t *testing.T) {
 		"openers":   strings.Repeat("*a ", n),
 		"pairs":     strings.Repeat("**a*b", n),
 		"tildes":    strings.Repeat("~a ", n),
+		"few links": strings.Repeat("[a](", 500) + strings.Repeat("a", n),
+		"lazy":      strings.Repeat(">", 100) + strings.Repeat("a\n", n),
+		"nested":    strings.Repeat(strings.Repeat("> ", 99)+"a\n", n/200),
+		"indented":  strings.Join(slices.Collect(steps(240)), ""),
 		"brackets":  strings.Repeat("[", n),
 		"links":     strings.Repeat("[a](", n),
 		"closers":   strings.Repeat("[a]", n),
@@ -189,14 +195,28 @@ func TestHostileMarkdown(t *testing.T) {
 		"escapes":   strings.Repeat("\\", n),
 	} {
 		t.Run(name, func(t *testing.T) {
+			s := s[:min(len(s), MaxBytes)]
 			begin := time.Now()
 			got := Format{}.Parse(s)
-			if size := proto.Size(got); size > 80*len(s) {
+			if size := proto.Size(got); size > 40*len(s) {
 				t.Errorf("%d bytes became %d", len(s), size)
 			}
 			Format{}.Render(got)
-			t.Log(time.Since(begin))
+			if d := time.Since(begin); d > 20*time.Second { // some 0.2 s; with the square of n, minutes
+				t.Errorf("took %v", d)
+			}
 		})
+	}
+}
+
+// steps are ever deeper items.
+func steps(n int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range n {
+			if !yield(strings.Repeat("  ", i) + "- a\n") {
+				return
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 	"github.com/plughost/plughost/sdk/go/text"
+	"github.com/plughost/plughost/sdk/go/text/markdown/internal/read"
 )
 
 // maxTrials is for how many runs of a line their formatting is tried singly, where it
@@ -239,7 +240,7 @@ func destination(url string) string {
 	var b strings.Builder
 	for i := range len(url) {
 		switch c := url[i]; {
-		case c == '(' || c == ')' || c == '&' && entityLength([]byte(url[i:min(len(url), i+40)])) > 0:
+		case c == '(' || c == ')' || c == '&' && read.EntityLength([]byte(url[i:min(len(url), i+40)])) > 0:
 			b.WriteByte('\\')
 			fallthrough
 		default:

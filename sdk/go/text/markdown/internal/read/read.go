@@ -1,4 +1,4 @@
-package markdown
+package read
 
 import (
 	"bytes"
@@ -49,23 +49,19 @@ func newParser(blocks, inlines []util.PrioritizedValue) parser.Parser {
 	)
 }
 
-// Parse reads the Markdown of a network. Nothing that a reader sees is lost: a line
-// break is a line feed, quotes, lists and rules become characters ("> ", "- ", "1. ",
-// "---"), headings are bold, pictures links, and links that lead nowhere stay as they
-// were written. The result is normal.
-func (f Format) Parse(s string) *plugv1.Text {
-	normal := text.Normalise(text.New(s))
-	source := []byte(text.Plain(normal))
+// Markdown reads source, which is clean, as CommonMark or as Discord's Markdown. False:
+// it would take too long.
+func Markdown(source []byte, onDiscord bool) ([]*plugv1.Segment, bool) {
 	if isTooMuch(source) {
-		return normal
+		return nil, false
 	}
-	p := reader{source: source}
 	markdown := common
-	if f.Discord {
+	if onDiscord {
 		markdown = discord
 	}
+	p := reader{source: source}
 	p.blocks(markdown.Parse(goldtext.NewReader(source)))
-	return text.Normalise(&plugv1.Text{Segments: p.out})
+	return p.out, true
 }
 
 // reader makes segments of the nodes of one document.

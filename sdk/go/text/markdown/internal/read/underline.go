@@ -1,4 +1,4 @@
-package markdown
+package read
 
 import (
 	"github.com/yuin/goldmark/ast"

@@ -1,4 +1,4 @@
-package markdown
+package read
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func unescape(s []byte) []byte {
 			i += 2
 			continue
 		}
-		if n := entityLength(s[i:]); n > 0 {
+		if n := EntityLength(s[i:]); n > 0 {
 			entity := s[i : i+n]
 			if entity[1] == '#' {
 				out = append(out, util.ResolveNumericReferences(entity)...)
@@ -35,9 +35,9 @@ func unescape(s []byte) []byte {
 	return out
 }
 
-// entityLength is the length of what looks like an entity at the begin of s, or 0
+// EntityLength is the length of what looks like an entity at the begin of s, or 0
 // (CommonMark 2.5). A name that doesn't exist is resolved to itself.
-func entityLength(s []byte) int {
+func EntityLength(s []byte) int {
 	if len(s) < 3 || s[0] != '&' {
 		return 0
 	}
