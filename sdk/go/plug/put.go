@@ -122,7 +122,7 @@ func newWhole(r *run, req *plugv1.PutRequest, deadline time.Time) *Whole {
 
 func newParts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Part {
 	_, prefix := textAndPrefix(r, req.GetAction())
-	contents := split(req.GetAction().GetMessage().GetText(), prefix, r.abilities.GetLimits())
+	contents := split(contentOf(req.GetAction()).GetText(), prefix, r.abilities.GetLimits())
 	parts := make([]*Part, len(contents))
 	for i, content := range contents {
 		id := req.GetOperationId()

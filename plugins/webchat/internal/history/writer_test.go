@@ -1,4 +1,4 @@
-package room
+package history
 
 import (
 	"bufio"
@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/plughost/plughost/plugins/webchat/internal/room"
 )
 
 // A known Once gives the message of then, also after a restart (D3: a Put that is
@@ -20,14 +22,14 @@ func TestOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chat.sqlite")
 	s := open(t, path)
 	first := say(t, s, "lobby", "first", "operation:1")
-	if again := say(t, s, "lobby", "second", "operation:1"); again != first {
+	if again := say(t, s, "lobby", "second", "operation:1"); !reflect.DeepEqual(again, first) {
 		t.Errorf("said again: %+v, want %+v", again, first)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, path)
-	if again := say(t, s, "lobby", "third", "operation:1"); again != first {
+	if again := say(t, s, "lobby", "third", "operation:1"); !reflect.DeepEqual(again, first) {
 		t.Errorf("said again after a restart: %+v, want %+v", again, first)
 	}
 	if a, b := say(t, s, "lobby", "same", ""), say(t, s, "lobby", "same", ""); a.Row == b.Row {
@@ -48,7 +50,7 @@ func TestManyAtOnce(t *testing.T) {
 		for range 2 {
 			all.Go(func() {
 				for i := range each {
-					if _, err := s.Say(t.Context(), message("r", "t", fmt.Sprintf("%d-%d", who, i))); err != nil {
+					if _, err := s.Do(t.Context(), message("r", "t", fmt.Sprintf("%d-%d", who, i))); err != nil {
 						t.Error(err)
 						return
 					}
@@ -56,7 +58,7 @@ func TestManyAtOnce(t *testing.T) {
 			})
 		}
 	}
-	var seen []Message
+	var seen []room.Change
 	for at := int64(0); len(seen) < speakers*each; {
 		changed := s.Changed()
 		m, err := s.Since(t.Context(), at, 7)
@@ -75,7 +77,7 @@ func TestManyAtOnce(t *testing.T) {
 		seen = append(seen, m...)
 	}
 	all.Wait()
-	if m := everything(t, s); !slices.Equal(m, seen) {
+	if m := everything(t, s); !reflect.DeepEqual(m, seen) {
 		t.Errorf("%d messages are there, %d were seen; want %d, and the same", len(m), len(seen), speakers*each)
 	}
 }
@@ -111,7 +113,7 @@ func TestGivenUp(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		err = make(chan error, 1)
 		go func() {
-			_, e := s.Say(ctx, message("r", text, ""))
+			_, e := s.Do(ctx, message("r", text, ""))
 			err <- e
 		}()
 		return cancel, err
@@ -122,11 +124,11 @@ func TestGivenUp(t *testing.T) {
 	eventually(t, "the second waits", func() bool { return len(s.writes) == 1 })
 
 	cancelWaiting()
-	if err := <-waiting; !errors.Is(err, ErrNotSaid) || !errors.Is(err, context.Canceled) {
+	if err := <-waiting; !errors.Is(err, ErrNotDone) || !errors.Is(err, context.Canceled) {
 		t.Errorf("given up while it waited: %v", err)
 	}
 	cancelWriting()
-	if err := <-writing; err == nil || errors.Is(err, ErrNotSaid) {
+	if err := <-writing; err == nil || errors.Is(err, ErrNotDone) {
 		t.Errorf("given up while it was written: %v", err)
 	}
 	release()
@@ -145,7 +147,7 @@ func TestFullQueueWaits(t *testing.T) {
 	const many = maxWaiting + maxBatch + 1
 	for range many {
 		all.Go(func() {
-			if _, err := s.Say(t.Context(), message("r", "t", "")); err != nil {
+			if _, err := s.Do(t.Context(), message("r", "t", "")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -153,7 +155,7 @@ func TestFullQueueWaits(t *testing.T) {
 	eventually(t, "the queue is full", func() bool { return len(s.writes) == maxWaiting })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Say(ctx, message("r", "one more", "")); !errors.Is(err, ErrNotSaid) {
+	if _, err := s.Do(ctx, message("r", "one more", "")); !errors.Is(err, ErrNotDone) {
 		t.Errorf("one more: %v", err)
 	}
 	release()
@@ -175,7 +177,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	limit(1) // SQLite takes what the file has by now
 	text := string(make([]byte, 20<<10))
-	if _, err := s.Say(t.Context(), message("r", text, "operation:1")); !errors.Is(err, ErrNotSaid) {
+	if _, err := s.Do(t.Context(), message("r", text, "operation:1")); !errors.Is(err, ErrNotDone) {
 		t.Fatalf("said on a full disk: %v", err)
 	}
 	limit(1 << 20)
@@ -192,10 +194,10 @@ func TestFailedCommit(t *testing.T) {
 	s := openNew(t)
 	if _, err := s.change.Exec(`PRAGMA foreign_keys = ON;
 		CREATE TABLE broken (name TEXT REFERENCES facts (name) DEFERRABLE INITIALLY DEFERRED);
-		CREATE TRIGGER breaks AFTER INSERT ON messages WHEN NEW.text = 'one' BEGIN INSERT INTO broken VALUES ('none'); END`); err != nil {
+		CREATE TRIGGER breaks AFTER INSERT ON log WHEN NEW.text = 'one' BEGIN INSERT INTO broken VALUES ('none'); END`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Say(t.Context(), message("r", "one", "")); err == nil || errors.Is(err, ErrNotSaid) {
+	if _, err := s.Do(t.Context(), message("r", "one", "")); err == nil || errors.Is(err, ErrNotDone) {
 		t.Errorf("a failed commit: %v", err)
 	}
 	say(t, s, "r", "two", "")
@@ -210,7 +212,7 @@ func TestClosed(t *testing.T) {
 	waiting := make(chan error, 2)
 	for range cap(waiting) {
 		go func() {
-			_, err := s.Say(t.Context(), message("r", "t", ""))
+			_, err := s.Do(t.Context(), message("r", "t", ""))
 			waiting <- err
 		}()
 		eventually(t, "the writer takes the first", func() bool { return s.change.Stats().WaitCount > 0 })
@@ -228,11 +230,11 @@ func TestClosed(t *testing.T) {
 		switch err := <-waiting; {
 		case err == nil:
 			said++
-		case !errors.Is(err, ErrNotSaid) || !errors.Is(err, ErrClosed):
+		case !errors.Is(err, ErrNotDone) || !errors.Is(err, ErrClosed):
 			t.Errorf("a Say that waited: %v", err)
 		}
 	}
-	if _, err := s.Say(t.Context(), Message{Text: "x"}); !errors.Is(err, ErrNotSaid) || !errors.Is(err, ErrClosed) {
+	if _, err := s.Do(t.Context(), room.Change{Kind: room.Said, Content: room.Content{Text: "x"}}); !errors.Is(err, ErrNotDone) || !errors.Is(err, ErrClosed) {
 		t.Errorf("Say after Close: %v", err)
 	}
 	if said == 0 {
@@ -247,7 +249,7 @@ const asWriter = "WEBCHAT_TEST_WRITER"
 const speakers = 8
 
 func sayUntilKilled(path string) {
-	s, err := Open(context.Background(), path)
+	s, err := Open(context.Background(), path, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -255,7 +257,7 @@ func sayUntilKilled(path string) {
 		go func() {
 			for i := 0; ; i++ {
 				text := fmt.Sprintf("%d-%d", who, i)
-				m, err := s.Say(context.Background(), message("r", text, "operation:"+text))
+				m, err := s.Do(context.Background(), message("r", text, "operation:"+text))
 				if err != nil {
 					panic(err)
 				}
@@ -315,7 +317,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 }
 
 func BenchmarkSay(b *testing.B) {
-	s, err := Open(b.Context(), filepath.Join(b.TempDir(), "chat.sqlite"))
+	s, err := Open(b.Context(), filepath.Join(b.TempDir(), "chat.sqlite"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -323,7 +325,7 @@ func BenchmarkSay(b *testing.B) {
 	b.SetParallelism(32) // 64 at once on two cores, as many as the plug's Puts
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.Say(b.Context(), message("r", "hello", RandomID())); err != nil {
+			if _, err := s.Do(b.Context(), message("r", "hello", RandomID())); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -1,14 +1,17 @@
-package room
+package history
 
 import (
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/plughost/plughost/plugins/webchat/internal/room"
 )
 
 func TestMain(m *testing.M) {
@@ -20,7 +23,7 @@ func TestMain(m *testing.M) {
 
 func open(t *testing.T, path string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), path)
+	s, err := Open(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,20 +37,20 @@ func open(t *testing.T, path string) *Store {
 
 func openNew(t *testing.T) *Store { return open(t, filepath.Join(t.TempDir(), "chat.sqlite")) }
 
-func message(room, text, once string) Message {
-	return Message{Room: room, AuthorID: "a", Author: "Ann", Text: text, Once: once}
+func message(name, text, once string) room.Change {
+	return room.Change{Kind: room.Said, Room: name, By: room.Person{ID: "a", Name: "Ann"}, Content: room.Content{Text: text}, Once: once}
 }
 
-func say(t *testing.T, s *Store, room, text, once string) Message {
+func say(t *testing.T, s *Store, name, text, once string) room.Change {
 	t.Helper()
-	m, err := s.Say(t.Context(), message(room, text, once))
+	m, err := s.Do(t.Context(), message(name, text, once))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-func texts(messages []Message) string {
+func texts(messages []room.Change) string {
 	var all []string
 	for _, m := range messages {
 		all = append(all, m.Text)
@@ -56,7 +59,7 @@ func texts(messages []Message) string {
 }
 
 // everything is what the file holds, in order.
-func everything(t *testing.T, s *Store) []Message {
+func everything(t *testing.T, s *Store) []room.Change {
 	t.Helper()
 	m, err := s.Since(t.Context(), 0, 1<<30)
 	if err != nil {
@@ -80,7 +83,7 @@ func TestReading(t *testing.T) {
 	default:
 		t.Error("nobody was told that there is something new")
 	}
-	check := func(what, want string, messages []Message, err error) {
+	check := func(what, want string, messages []room.Change, err error) {
 		t.Helper()
 		if err != nil || texts(messages) != want {
 			t.Errorf("%s: %q, %v; want %q", what, texts(messages), err, want)
@@ -94,14 +97,6 @@ func TestReading(t *testing.T) {
 	check("in a room", "3 5 7 9", m, err)
 	m, err = s.SinceIn(t.Context(), "b", rows[2], 2)
 	check("at most 2 in a room", "3 5", m, err)
-	for n, want := range map[int]string{2: "6 8", 5: "0 2 4 6 8", 50: "0 2 4 6 8"} {
-		before, err := s.BeforeLast(t.Context(), "a", n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err = s.SinceIn(t.Context(), "a", before, 100)
-		check(fmt.Sprintf("the last %d of a room", n), want, m, err)
-	}
 	if end, err := s.End(t.Context()); err != nil || end != rows[9] {
 		t.Errorf("end = %d, %v; want %d", end, err, rows[9])
 	}
@@ -112,7 +107,7 @@ func TestReading(t *testing.T) {
 func TestRestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chat?#%.sqlite")
 	s := open(t, path)
-	said, err := s.Say(t.Context(), Message{Room: "den", AuthorID: "x", Author: "Zoë", Bridged: true, Text: "مرحبا\n👩‍👩‍👧 '\"--", Once: "operation:1"})
+	said, err := s.Do(t.Context(), room.Change{Kind: room.Said, Room: "den", By: room.Person{ID: "x", Name: "Zoë", Origin: room.Bridge}, Content: room.Content{Text: "مرحبا\n👩‍👩‍👧 '\"--"}, Once: "operation:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +115,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, path)
-	if m := everything(t, s); len(m) != 1 || m[0] != said {
+	if m := everything(t, s); len(m) != 1 || !reflect.DeepEqual(m[0], said) {
 		t.Errorf("read %+v, want %+v", m, said)
 	}
 	if next := say(t, s, "den", "next", ""); next.Row <= said.Row {
@@ -148,25 +143,6 @@ func TestFactsStay(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	ok := Message{Author: strings.Repeat("ö", MaxAuthor), Text: strings.Repeat("é", MaxText)}
-	if err := ok.Check(); err != nil {
-		t.Errorf("the longest text and name: %v", err)
-	}
-	for name, m := range map[string]Message{
-		"empty":               {Author: "Ann", Text: " \n"},
-		"zero-width":          {Author: "Ann", Text: "\u200b\u2060"},
-		"too long":            {Author: "Ann", Text: ok.Text + "é"},
-		"no name":             {Author: "\u3000", Text: "x"},
-		"a name of marks":     {Author: "\u200d\u200e", Text: "x"},
-		"a name that is long": {Author: ok.Author + "ö", Text: "x"},
-	} {
-		if m.Check() == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-}
-
 // Readers don't use up memory: of many at once a few read, the others wait.
 func TestReadersAreBounded(t *testing.T) {
 	s := openNew(t)
@@ -181,5 +157,42 @@ func TestReadersAreBounded(t *testing.T) {
 	cancel()
 	if _, err := s.End(ctx); err == nil {
 		t.Error("one more could read")
+	}
+}
+
+func contents(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Scrolling back gives a room's messages page by page, and nothing of what lies
+// between them.
+func TestBefore(t *testing.T) {
+	s := openNew(t)
+	for i := range 10 {
+		say(t, s, []string{"a", "b"}[i%2], fmt.Sprint(i), "")
+		do(t, s, room.Change{Kind: room.Joined, Room: "a", By: room.Person{ID: "x", Name: fmt.Sprint("X", i)}})
+	}
+	var pages []string
+	for row := int64(0); ; {
+		m, err := s.Before(t.Context(), "a", row, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(m) == 0 {
+			break
+		}
+		var page []string
+		for _, m := range m {
+			page = append(page, m.Text)
+		}
+		pages, row = append(pages, strings.Join(page, " ")), m[0].Row
+	}
+	if got := strings.Join(pages, ", "); got != "6 8, 2 4, 0" {
+		t.Errorf("got %s", got)
 	}
 }
