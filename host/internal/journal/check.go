@@ -17,7 +17,7 @@ var (
 		kindMeta, kindInstance + ".>", kindEvents + ".>", kindCursor + ".>", kindGap + ".>",
 		kindOut + ".>", kindPut + ".>", kindDone + ".>", kindParked + ".>",
 	}
-	mapSubjects = []string{kindCopy + ".>", kindFrom + ".>"}
+	mapSubjects = []string{kindCopy + ".>", kindFrom + ".>", kindRequest + ".>"}
 )
 
 // checkEntry tells whether a store whose records have these subjects can take e.

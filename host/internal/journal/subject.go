@@ -21,6 +21,7 @@ const (
 	kindParked   = "parked"
 	kindCopy     = "copy"
 	kindFrom     = "from"
+	kindRequest  = "request"
 )
 
 // token makes a subject's token of any string: base64url without padding, since
