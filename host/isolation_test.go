@@ -265,6 +265,8 @@ func TestSilentNetwork(t *testing.T) {
 	h.ready("talk", 0)
 	pid := h.ready("silent", 0).Pid
 	allListen(t, net, len(o.Plugs))
+	speak(t, net, "silent", "zero") // from here on the host has a cursor
+	accepted(t, net, "a", 1, h.log)
 	do(t, net, simnettest.Command{Freeze: &simnettest.Freeze{Account: "silent"}})
 	speak(t, net, "silent", "one")
 	h.becomes("silent", "degraded", "nothing was heard from the network for 3s")
@@ -272,7 +274,7 @@ func TestSilentNetwork(t *testing.T) {
 	do(t, net, simnettest.Command{Freeze: &simnettest.Freeze{Account: "silent", Thaw: true}})
 	h.ready("silent", pid)
 	speak(t, net, "a", "two")
-	accepted(t, net, "a", 1, h.log)
+	accepted(t, net, "a", 2, h.log)
 	accepted(t, net, "silent", 1, h.log)
 	h.stop()
 	if s := h.states("silent"); slices.Contains(s, "failed") {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -60,14 +62,19 @@ func (l *Link) Put(ctx context.Context, req *plugv1.PutRequest, timeout time.Dur
 	if err := l.connected(rpc); err != nil {
 		return notSent(err)
 	}
-	resp, err := l.client.Put(rpc, out, sizes()...)
+	var taken peer.Peer
+	resp, err := l.client.Put(rpc, out, append(sizes(), grpc.Peer(&taken))...)
 	if err != nil {
+		if taken.Addr == nil { // gRPC never had a stream for it: nothing left this process
+			return notSent(fmt.Errorf("%w: %s", errNoPlug, rpcText(err)))
+		}
 		if l.putsCtx.Err() != nil {
 			err = context.Cause(l.putsCtx)
 		}
 		return contract.Failure(plugv1.Verdict_VERDICT_UNCERTAIN, rpcText(err))
 	}
-	return contract.CheckPut(resp, req.Channel, out.Action.GetMessage() != nil, l.refuse)
+	makes := out.Action.GetMessage() != nil || out.Action.GetEdit() != nil
+	return contract.CheckPut(resp, req.Channel, makes, l.refuse)
 }
 
 // prepare makes the request that goes out. Encoding it once more than needed

@@ -64,7 +64,7 @@ func (w *watch) look(ctx context.Context) (end ending, over bool) {
 		if w.beats = count(w.beats, time.Since(stream) > n.HeartbeatEvery); w.beats >= n.Misses {
 			return ending{cause: crashed, reason: fmt.Sprintf("it hung: no heartbeat came for %v", n.HeartbeatEvery*time.Duration(n.Misses))}, true
 		}
-		if end, over := w.lookAtNetwork(latest(network, ready)); over {
+		if end, over := w.lookAtNetwork(stream.Sub(latest(network, ready))); over {
 			return end, true
 		}
 	}
@@ -80,9 +80,12 @@ func (w *watch) look(ctx context.Context) (end ending, over bool) {
 // lookAtNetwork degrades a plug whose network is silent for too long, and ends
 // its life when that has lasted as long again. That is the network's fault and
 // not a hang: it doesn't count towards failed.
-func (w *watch) lookAtNetwork(heard time.Time) (end ending, over bool) {
+//
+// silent is how long the network had been silent when the plug was last heard: of
+// what came since, the plug tells with its next heartbeat.
+func (w *watch) lookAtNetwork(silent time.Duration) (end ending, over bool) {
 	limit := w.l.sess.MaxSilence()
-	if limit <= 0 || time.Since(heard) <= limit {
+	if limit <= 0 || silent <= limit {
 		if !w.silentSince.IsZero() {
 			w.silentSince = time.Time{}
 			w.l.s.setSilence("")

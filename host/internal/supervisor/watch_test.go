@@ -195,6 +195,32 @@ func TestSilentNetwork(t *testing.T) {
 	})
 }
 
+// S3: what a plug hears between two of its heartbeats is told with the next one: a
+// network that may be silent for less than that is not taken for dead because of it.
+func TestSilenceShorterThanAHeartbeat(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := run(t, func(_ int, f *fakePlug) error {
+			f.silence = 3 * time.Second
+			began := time.Now()
+			f.OnLastHeard = func() (stream, network time.Time) {
+				beat := began.Add((time.Since(began) + 5*time.Second).Truncate(10*time.Second) - 5*time.Second)
+				return beat, beat.Add(-time.Second)
+			}
+			return nil
+		})
+		h.after(10 * time.Minute)
+		if h.want(StateReady); h.lives() != 1 {
+			t.Errorf("%d lives", h.lives())
+		}
+		for _, st := range h.changes {
+			if st.State == StateDegraded {
+				t.Fatalf("%+v", st)
+			}
+		}
+	})
+}
+
 // S2, S3: a network that stays silent is no fault of the plug's process: it backs
 // off, and never fails. Nor is news that is old when the host comes back to
 // reading a second silence.

@@ -43,19 +43,18 @@ func keep[T any](what string, parts []T, refuse Refuse, check func(T) error) []T
 func checkEvent(e *plugv1.Event, now time.Time, refuse Refuse) error {
 	err := first(
 		atMost("it", proto.Size(e), plugv1.MaxEventBytes),
-		RequiredID("event_id", e.EventId),
+		eventID(e),
 		RequiredID("channel", e.Channel),
 		optionalID("message_id", e.MessageId),
 		optionalID("operation_id", e.OperationId),
-		optionalID("author.id", e.GetAuthor().GetId()),
-		optionalID("actor.id", e.GetActor().GetId()),
+		optionalID("thread", e.Thread),
+		checkUser("author", e.Author),
+		checkUser("actor", e.Actor),
 		checkAliases(e.Aliases),
+		checkKind(e, refuse),
 	)
 	if err != nil {
 		return err
-	}
-	if e.GetMessage() != nil && e.MessageId == "" {
-		return errors.New("message_id is empty, and a message needs one")
 	}
 	if !e.Time.IsValid() {
 		e.Time = timestamppb.New(now)
@@ -65,6 +64,14 @@ func checkEvent(e *plugv1.Event, now time.Time, refuse Refuse) error {
 	}
 	e.Reference = reference(e.Reference, refuse)
 	return nil
+}
+
+// eventID accepts the id of an event; what is best effort needs none.
+func eventID(e *plugv1.Event) error {
+	if BestEffort(e) {
+		return optionalID("event_id", e.EventId)
+	}
+	return RequiredID("event_id", e.EventId)
 }
 
 func checkCursor(c *plugv1.Cursor) error {
@@ -98,8 +105,7 @@ func checkOutcome(o *plugv1.PutOutcome, refuse Refuse) error {
 	if o.Response == nil {
 		return errors.New("it has no response")
 	}
-	// Messages are the only actions of this version, so a success without a
-	// receipt is a breach here too.
-	o.Response = CheckPut(o.Response, "", true, refuse)
+	// Whether a success needs a receipt is known only to who asked for the action.
+	o.Response = CheckPut(o.Response, "", false, refuse)
 	return nil
 }

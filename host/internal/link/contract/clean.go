@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -29,18 +30,95 @@ const (
 // character costs an XMPP session, one line break in a name is a second IRC
 // command.
 func CleanAction(a *plugv1.Action) {
-	var t textCleaner
-	for _, s := range a.GetMessage().GetText().GetSegments() {
-		s.Text = t.clean(s.Text)
+	switch k := a.GetKind().(type) {
+	case *plugv1.Action_Message:
+		cleanMessage(k.Message)
+	case *plugv1.Action_Edit:
+		cleanMessage(k.Edit.GetContent())
+	case *plugv1.Action_Delete:
+		k.Delete.Reason = CleanLine(k.Delete.GetReason())
+	case *plugv1.Action_ReactionAdded:
+		cleanReactions(k.ReactionAdded.GetCurrent(), k.ReactionAdded.GetReaction())
+	case *plugv1.Action_ReactionRemoved:
+		cleanReactions(k.ReactionRemoved.GetCurrent(), k.ReactionRemoved.GetReaction())
+	case *plugv1.Action_ChannelChanged:
+		if c := k.ChannelChanged; c.Title != nil {
+			*c.Title = cleanName(*c.Title)
+		}
+		if c := k.ChannelChanged; c.Topic != nil {
+			*c.Topic = CleanLine(*c.Topic)
+		}
 	}
-	author := a.GetAuthor()
-	if author == nil {
+	if author := a.GetAuthor(); author != nil {
+		author.FormattedName = cleanName(author.FormattedName)
+		cleanUser(author.User)
+	}
+}
+
+func cleanMessage(m *plugv1.Message) {
+	if m == nil {
 		return
 	}
-	author.FormattedName = cleanName(author.FormattedName)
-	if u := author.User; u != nil {
+	cleanSegments(m.Text)
+	if r := m.ReplyTo; r != nil {
+		cleanUser(r.Author)
+		cleanSegments(r.Text)
+	}
+	for _, a := range m.Attachments {
+		switch k := a.GetKind().(type) {
+		case *plugv1.Attachment_File:
+			f := k.File
+			f.Name = cleanName(strings.ReplaceAll(f.Name, "/", "_"))
+			f.MediaType, f.AltText, f.Unavailable = CleanLine(f.MediaType), CleanLine(f.AltText), CleanLine(f.Unavailable)
+		case *plugv1.Attachment_Location:
+			k.Location.Name = cleanName(k.Location.Name)
+		}
+	}
+}
+
+func cleanSegments(text *plugv1.Text) {
+	var t textCleaner
+	for _, s := range text.GetSegments() {
+		s.Text = t.clean(s.Text)
+		if s.Link != "" && !safeLink(s.Link) {
+			s.Link = ""
+		}
+		if s.Preformatted != nil {
+			s.Preformatted.Language = CleanLine(s.Preformatted.Language)
+		}
+		cleanUser(s.Mention.GetUser())
+	}
+}
+
+// safeLink accepts an absolute address that no reader executes.
+func safeLink(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || len(s) > maxLinkBytes || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == ' ' }) {
+		return false
+	}
+	switch strings.ToLower(u.Scheme) {
+	case "", "javascript", "data", "vbscript", "file", "blob", "about":
+		return false
+	}
+	return true
+}
+
+func cleanUser(u *plugv1.User) {
+	if u != nil {
 		u.Username = cleanName(u.Username)
 		u.DisplayName = cleanName(u.DisplayName)
+	}
+}
+
+func cleanReactions(current []*plugv1.Reaction, one *plugv1.Reaction) {
+	for _, r := range append([]*plugv1.Reaction{one}, current...) {
+		if r == nil {
+			continue
+		}
+		r.Name = cleanName(r.Name)
+		if e, ok := r.Key.(*plugv1.Reaction_Emoji); ok {
+			e.Emoji = cleanName(e.Emoji)
+		}
 	}
 }
 
