@@ -43,6 +43,7 @@ type operation struct {
 	attempt *journalv1.Attempt // the last one; nil before the first
 	process uint64             // the plug's process that the last one went to
 	passes  []*gate.Pass       // of all attempts that may have been sent
+	reason  string             // why it is parked or given up
 
 	mu    sync.Mutex
 	heard heard
@@ -103,6 +104,9 @@ func (o *operation) run(ctx context.Context) error {
 			return o.park(ctx, failure.Verdict, failure.Message)
 		}
 	}
+	if errors.Is(err, errExpired) {
+		return o.expire(ctx)
+	}
 	if errors.Is(err, errUnconfirmed) {
 		return o.park(ctx, plugv1.Verdict_VERDICT_UNCERTAIN, err.Error())
 	}
@@ -112,7 +116,7 @@ func (o *operation) run(ctx context.Context) error {
 // try makes one attempt, unless an earlier one is settled while it waits for the
 // plug.
 func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
-	slot, err := o.stage.ready(ctx, o.channel)
+	slot, err := o.ready(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -259,7 +263,7 @@ func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backo
 		}
 	}
 	o.log.Info("not sent; tried again later", "verdict", f.Verdict.String(), "reason", f.Message, "wait", wait)
-	return o.sleep(ctx, wait, f.Verdict == plugv1.Verdict_VERDICT_NOT_SENT)
+	return o.sleep(ctx, o.untilExpiry(wait), f.Verdict == plugv1.Verdict_VERDICT_NOT_SENT)
 }
 
 // sleep waits; with wake, until the plug is up in a new process if that is sooner.
@@ -285,6 +289,9 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 	o.know(receipts)
 	settled := &journalv1.Settled{Position: o.position, OperationId: string(o.id), Outcome: outcome, By: by,
 		Receipts: receipts, Attempts: o.attempt.GetNumber(), Source: o.record.Source, Hook: o.record.Hook}
+	if outcome == journalv1.Outcome_OUTCOME_DROPPED {
+		settled.Reason = o.reason
+	}
 	var both errgroup.Group
 	both.Go(func() error { return o.save(ctx, &journalv1.PutRecord{Settled: settled}) })
 	both.Go(func() error {
@@ -294,6 +301,9 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		return err
 	}
 	o.progress.settled, o.progress.attempt = settled, nil
+	if o.stage.Settled != nil {
+		o.stage.Settled(o.channel, o.record, settled, o.reason)
+	}
 	for _, pass := range o.passes {
 		pass.End()
 	}
@@ -305,6 +315,7 @@ func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason str
 	if uncertain := o.attempt.GetUncertain(); uncertain > 1 || uncertain == 1 && verdict == plugv1.Verdict_VERDICT_UNCERTAIN {
 		reason = "it may have been sent all the same: " + reason
 	}
+	o.reason = reason
 	o.log.Error("parked", "verdict", verdict.String(), "reason", reason)
 	err := o.must(ctx, func(ctx context.Context) error {
 		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,

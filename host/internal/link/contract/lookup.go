@@ -12,13 +12,13 @@ import (
 func CheckLookup(answer any, now time.Time, refuse Refuse) error {
 	switch a := answer.(type) {
 	case *plugv1.GetUserResponse:
-		return checkUser(a.User)
+		return foundUser(a.User)
 	case *plugv1.GetUserByUsernameResponse:
-		return checkUser(a.User)
+		return foundUser(a.User)
 	case *plugv1.ListMembersResponse:
-		a.Users = keep("user", a.Users, refuse, checkUser)
+		a.Users = keep("user", a.Users, refuse, foundUser)
 	case *plugv1.ListAdminsResponse:
-		a.Users = keep("user", a.Users, refuse, checkUser)
+		a.Users = keep("user", a.Users, refuse, foundUser)
 	case *plugv1.ListChannelsResponse:
 		a.Channels = keep("channel", a.Channels, refuse, checkChannel)
 	case *plugv1.GetChannelResponse:
@@ -41,12 +41,13 @@ func checkPast(e *plugv1.Event, now time.Time, refuse Refuse) error {
 	return checkEvent(e, now, refuse)
 }
 
-func checkUser(u *plugv1.User) error {
+// foundUser is a user in an answer; names are as safe as in an action.
+func foundUser(u *plugv1.User) error {
 	if u == nil {
 		return errors.New("there is no user in the answer")
 	}
 	u.Username, u.DisplayName = cleanName(u.Username), cleanName(u.DisplayName)
-	return optionalID("user.id", u.Id)
+	return checkUser("user", u)
 }
 
 func checkChannel(c *plugv1.Channel) error {
