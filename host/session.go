@@ -27,7 +27,7 @@ const streamHealthy = time.Minute
 
 // supervise makes a plug's supervisor.
 func (h *Host) supervise(p Plug) *supervisor.Supervisor {
-	log := h.log.Named("plug").With("plug", string(p.Name))
+	log := h.plugLog(p.Name)
 	return supervisor.New(supervisor.Options{
 		Name:   p.Name,
 		Logger: log,
@@ -99,6 +99,7 @@ func (s *session) Start(ctx context.Context) error {
 		Abilities:  abilities,
 		Channels:   started.Channels,
 	})
+	s.host.setLink(s.plug.Name, s.link)
 	return nil
 }
 
@@ -200,6 +201,7 @@ func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
 // Quiesce implements supervisor.Session. The plug is no longer its network's, so
 // that another instance may be it.
 func (s *session) Quiesce(ctx context.Context) {
+	s.host.setLink(s.plug.Name, nil)
 	if s.network != "" {
 		s.host.put.Detach(s.network)
 		defer s.host.directory.release(s.plug.Name)
