@@ -37,7 +37,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("API_TEST_LISTEN"); dir != "" {
 		listenUntilKilled(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if binDir != "" {
+			os.RemoveAll(binDir)
+		}
+		os.Exit(code)
+	}))
 }
 
 // listenUntilKilled is another process that serves a data directory.
