@@ -102,6 +102,17 @@ func (d *directory) Resolve(ctx context.Context, c hook.Channel) (id.Channel, bo
 	}
 }
 
+// known returns the channel under which a hook's target is kept, if that is known now.
+func (d *directory) known(c hook.Channel) (id.Channel, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[c.Plug]
+	if e == nil || e.network == "" {
+		return id.Channel{}, false
+	}
+	return id.Channel{Network: e.network, Source: e.canonical(c.Source)}, true
+}
+
 // Canonical gives a channel of the config its canonical source.
 func (d *directory) Canonical(c hook.Channel) hook.Channel {
 	d.mu.Lock()

@@ -48,6 +48,7 @@ type Host struct {
 	journal *journal.Journal
 	gate    *gate.Gate
 	put     *put.Stage
+	bridge  *conversation.Hook
 
 	running atomic.Pointer[running] // what callers from outside use; nil: Run doesn't run
 
@@ -197,7 +198,7 @@ func (h *Host) openStages(ctx context.Context, store journal.Store, run *running
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	h.gate = gate.New(end)
-	run.accept = accept.New(h.journal)
+	run.accept = accept.New(telling{h.journal, h})
 	run.subscribe = subscribe.New(subscribe.Options{Journal: h.journal, OpenFeed: h.openFeed, Outcome: run.outcome, Logger: h.log})
 	h.put = put.New(put.Options{
 		Journal:       h.journal,
@@ -216,10 +217,11 @@ func (h *Host) openStages(ctx context.Context, store journal.Store, run *running
 			return nil, err
 		}
 	}
-	bridge, err := conversation.New(h.conversations, h.directory.Canonical)
+	bridge, err := conversation.New(h.conversations, h.directory.Canonical, newPeople(h.journal, h.directory, h.log))
 	if err != nil {
 		return nil, err
 	}
+	h.bridge = bridge
 	var drains []*drain.Drain
 	for _, hk := range append([]hook.Hook{bridge}, h.o.Hooks...) {
 		d := drain.New(hk, h.journal, h.gate, h.put, h.directory, h.log)
@@ -231,10 +233,23 @@ func (h *Host) openStages(ctx context.Context, store journal.Store, run *running
 	return drains, nil
 }
 
+// telling is the journal, for operations that the stages are to know of before they
+// are accepted.
+type telling struct {
+	*journal.Journal
+	host *Host
+}
+
+// Accept implements accept.Journal.
+func (t telling) Accept(ctx context.Context, accepted []journal.Accepted) error {
+	t.host.put.Accepting(accepted)
+	return t.Journal.Accept(ctx, accepted)
+}
+
 // settled hands the outcome of an operation over, to who waits for it and to the
 // subscribers, before its echo is yielded (O1).
-func (run *running) settled(c id.Channel, op *journalv1.Operation, settled *journalv1.Settled, reason string) {
-	r := run.accept.Settled(c, op, settled, reason)
+func (run *running) settled(c id.Channel, asked id.OperationID, op *journalv1.Operation, settled *journalv1.Settled, reason string) {
+	r := run.accept.Settled(c, asked, op, settled, reason)
 	run.subscribe.Settled(outcomeOf(r))
 }
 
@@ -248,7 +263,7 @@ func (run *running) outcome(ctx context.Context, _ id.Channel, op id.OperationID
 }
 
 func outcomeOf(r *accept.Result) *subscribe.Outcome {
-	return &subscribe.Outcome{Operation: r.ID, Channel: r.Channel, Receipts: r.Receipts, Value: r}
+	return &subscribe.Outcome{Operation: r.ID, Echo: r.CarriedOut, Channel: r.Channel, Value: r}
 }
 
 // startHooks starts the hooks that want it, and returns the drains of those that can
@@ -344,7 +359,7 @@ func (h *Host) intake(n id.NetworkID, log hclog.Logger) *intake.Intake {
 	defer h.mu.Unlock()
 	in := h.intakes[n]
 	if in == nil {
-		in = intake.New(n, h.journal, h.put, h.gate.Appended, log.Named("intake"))
+		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, BestEffort: h.bestEffort, Logger: log.Named("intake")})
 		h.intakes[n] = in
 	}
 	return in

@@ -175,6 +175,10 @@ func TestFaultKeepsMessages(t *testing.T) {
 	h.ready("one", 0)
 	h.ready("other", 0)
 	allListen(t, net, 2)
+	if _, err := net.Say(t.Context(), "a", "stranger", "first"); err != nil {
+		t.Fatal(err)
+	}
+	accepted(t, net, "b", 1, h.log) // from here on the host has a cursor of the channel
 	h.stop()
 	h.options.Plugs[1].Fault = "its config is wrong"
 	h.start()
@@ -185,8 +189,6 @@ func TestFaultKeepsMessages(t *testing.T) {
 	h.stop()
 	h.options.Plugs[1].Fault = ""
 	h.start()
-	if err := net.Wait(t.Context(), simnettest.Accepted, "b", 1); err != nil {
-		t.Fatalf("%v\n%s", err, h.log())
-	}
+	accepted(t, net, "b", 2, h.log)
 	h.stop()
 }

@@ -74,7 +74,19 @@ type Plug struct {
 type Conversation struct {
 	Name    string
 	Members []Member
+	// Deletes says whose deletes delete the copies.
+	Deletes Deletes
 }
+
+// Deletes says whose deletes delete the copies.
+type Deletes = conversation.Deletes
+
+// Whose deletes delete the copies.
+const (
+	DeletesOrigin = conversation.DeletesOrigin // in the channel where it was written
+	DeletesAny    = conversation.DeletesAny    // of any copy
+	DeletesNone   = conversation.DeletesNone   // nobody's
+)
 
 // Member is one channel of a conversation.
 type Member struct {
@@ -82,7 +94,8 @@ type Member struct {
 	Direction Direction
 	// Name is how the authors of the other members look here, such as
 	// "{name} [{network}]", which is the default. There are {name}, {username},
-	// {network}, {plug} and {channel}.
+	// {network}, {plug} and {channel}, and behind a bar the filters noping, max:N,
+	// short and strip_emoji: "{name|noping|max:20}".
 	Name string
 }
 
@@ -157,7 +170,7 @@ func (o *Options) check() error {
 func (o *Options) conversations() ([]conversation.Conversation, error) {
 	made := make([]conversation.Conversation, len(o.Conversations))
 	for i, c := range o.Conversations {
-		made[i].Name = c.Name
+		made[i].Name, made[i].Deletes = c.Name, c.Deletes
 		for _, m := range c.Members {
 			member := conversation.Member{Channel: m.Channel, Direction: m.Direction}
 			if m.Name != "" {

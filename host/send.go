@@ -26,6 +26,9 @@ const maxRequestID = 256
 // clientPrefix stands before the names of clients where those of hooks stand.
 const clientPrefix = "api"
 
+// typingName is the operation id of what is never stored.
+const typingName = "00000000000000000000"
+
 var clientName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Client gives an embedder what a hook has: sending, receipts, look-ups. What it
@@ -79,7 +82,18 @@ func (c *client) Send(ctx context.Context, r hook.Request) (id.OperationID, erro
 	if err != nil {
 		return "", err
 	}
-	op := &journalv1.Operation{Hook: string(c.name), Action: r.Action}
+	switch r.Action.Kind.(type) {
+	case *plugv1.Action_Typing:
+		c.host.put.BestEffort(ctx, target, typingName, r.Action)
+		return "", nil
+	case *plugv1.Action_Message:
+		if r.ReplyTo != nil && r.Action.GetMessage().ReplyTo == nil {
+			r.Action = proto.CloneOf(r.Action)
+			r.Action.GetMessage().ReplyTo = &plugv1.Reply{}
+		}
+	}
+	// A client is an operator's: it may change what others wrote through us.
+	op := &journalv1.Operation{Hook: string(c.name), Action: r.Action, ActorId: string(c.name), Moderation: true}
 	if !r.Expiry.IsZero() {
 		op.Expiry = timestamppb.New(r.Expiry)
 	}
@@ -87,7 +101,7 @@ func (c *client) Send(ctx context.Context, r hook.Request) (id.OperationID, erro
 		if ref == nil {
 			continue
 		}
-		if *key, err = c.host.key(ctx, run, ref); err != nil {
+		if *key, err = c.host.key(ctx, ref); err != nil {
 			return "", err
 		}
 	}
@@ -115,9 +129,12 @@ func checkRequest(r hook.Request) error {
 	if len(r.ID) > maxRequestID || !utf8.ValidString(r.ID) {
 		return invalid("channel %s: the request's id has %d bytes, allowed are %d of UTF-8", r.Channel, len(r.ID), maxRequestID)
 	}
+	if r.Action.GetReadMarker() != nil {
+		return &hook.Error{Code: codes.Unimplemented, Text: "read markers are shown for people on other networks only; leave them out"}
+	}
 	needs := false
 	switch r.Action.Kind.(type) {
-	case *plugv1.Action_Edit, *plugv1.Action_Delete, *plugv1.Action_ReactionAdded, *plugv1.Action_ReactionRemoved, *plugv1.Action_ReadMarker:
+	case *plugv1.Action_Edit, *plugv1.Action_Delete, *plugv1.Action_ReactionAdded, *plugv1.Action_ReactionRemoved:
 		needs = true
 	}
 	switch {
@@ -160,7 +177,7 @@ func (h *Host) known(plug id.InstanceName) error {
 }
 
 // key names a message for good.
-func (h *Host) key(ctx context.Context, run *running, ref *hook.Ref) (*journalv1.MessageKey, error) {
+func (h *Host) key(ctx context.Context, ref *hook.Ref) (*journalv1.MessageKey, error) {
 	if ref.Operation != "" {
 		if ref.ID != "" || ref.Channel != (hook.Channel{}) {
 			return nil, invalid("a message is named by its operation or by its channel and id, not by both")
@@ -172,10 +189,7 @@ func (h *Host) key(ctx context.Context, run *running, ref *hook.Ref) (*journalv1
 		if err != nil {
 			return nil, explain(err)
 		}
-		if p.Operation.Source != nil {
-			return p.Operation.Source, nil
-		}
-		return &journalv1.MessageKey{Id: string(ref.Operation)}, nil
+		return journal.SourceKey(p.Operation.Source, p.Operation.Id), nil
 	}
 	if ref.ID == "" || ref.Channel.Source == "" {
 		return nil, invalid("a message is named by its channel and its id, or by its operation; one of them is missing")
@@ -184,16 +198,8 @@ func (h *Host) key(ctx context.Context, run *running, ref *hook.Ref) (*journalv1
 	if err != nil {
 		return nil, err
 	}
-	copied, err := h.journal.CopyOf(ctx, id.Message{Channel: c, ID: ref.ID})
-	switch {
-	case err == nil && copied.Source != nil:
-		return copied.Source, nil
-	case err == nil:
-		return &journalv1.MessageKey{Id: copied.OperationId}, nil
-	case errors.Is(err, journal.ErrNotFound):
-		return &journalv1.MessageKey{NetworkId: string(c.Network), Channel: string(c.Source), Id: string(ref.ID)}, nil
-	}
-	return nil, explain(err)
+	key, err := h.put.Canonical(ctx, id.Message{Channel: c, ID: ref.ID})
+	return key, explain(err)
 }
 
 // Operation tells what became of an accepted action, also of one that a hook made.

@@ -141,7 +141,7 @@ func (s *suite) intakeOnce(ctx context.Context, batches int) (taken, error) {
 	if err != nil {
 		return taken{}, err
 	}
-	in := intake.New("simnet:left", j, nobody{}, func(id.NetworkID, id.Sequence) {}, hclog.NewNullLogger())
+	in := intake.New(intake.Options{Network: "simnet:left", Journal: j, Watcher: nobody{}, Appended: func(id.NetworkID, id.Sequence) {}, Logger: hclog.NewNullLogger()})
 	if _, err := in.Open(ctx); err != nil {
 		return taken{}, err
 	}

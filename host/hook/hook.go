@@ -66,6 +66,14 @@ type Delivery struct {
 	// Origin is our own message that this event is an echo of (O4); nil if it is
 	// none of ours.
 	Origin *Origin
+	// About is the message that the event is about, where that is not the event's own:
+	// the one that is edited, deleted, reacted to or answered. It names the message
+	// that others are copies of, wherever it was said: a reply to one of our copies is
+	// about its source. Nil if there is none.
+	About *Target
+	// Thread is the root of the thread that a message is in, likewise; nil if it is in
+	// none.
+	Thread *Target
 	// Ours is true for everything that was sent through this plug, also where
 	// Origin is nil: from another device of the same account, or by an account
 	// that cannot be told from ours. A bridge drops what is ours.
@@ -83,10 +91,45 @@ type Origin struct {
 	Primary bool
 }
 
+// Target names a message of any network, whatever represents it in the channel that
+// is sent to: itself, our copies of it, or nothing.
+type Target struct {
+	// Message is one of the networks' messages: the original or any copy of ours.
+	Message id.Message
+	// Operation names the message that one of our own operations makes, which has no
+	// original; Message is then empty.
+	Operation id.OperationID
+}
+
 // Send is one action to be put into a channel.
 type Send struct {
 	Channel Channel
 	Action  *plugv1.Action
+	// Target is what an edit, a delete, a reaction or a read marker is about. Whatever
+	// the action's own Target holds is replaced by it when the Put begins.
+	Target *Target
+	// ReplyTo is the message that Action.message answers.
+	ReplyTo *Target
+	// Thread is the root of the thread that a message shall go to.
+	Thread *Target
+	// Fallback is what to do where the network can't carry out Action, or where its
+	// target is gone: a message in place of an edit, a quote in place of a reply. Nil:
+	// nothing. It is an operation of its own.
+	Fallback *plugv1.Action
+	// ActorID is who did it on the network of origin, where that is not the action's
+	// author. An edit by another than the message's author is dropped, unless
+	// Moderation says that they may.
+	ActorID    string
+	Moderation bool
+}
+
+// BestEffort is a Hook that takes part in what is never stored: typing and read
+// markers.
+type BestEffort interface {
+	// ReceiveBestEffort is given such an event and returns what shall be shown because
+	// of it, at once or never. It must not block; it is not called for events of our
+	// own.
+	ReceiveBestEffort(d *Delivery) []Send
 }
 
 // Hold makes an error that asks for the same event again after a back-off.

@@ -29,7 +29,8 @@ type Host interface {
 	// Send accepts an action for a channel, in the hook's name. When it returns the
 	// action is durable, and will be carried out whatever crashes, after all that
 	// was accepted for the channel before. A plug that is down is no error. It waits
-	// while the plug starts for the first time ever.
+	// while the plug starts for the first time ever. Typing is shown at once or never:
+	// it gets no id.
 	Send(ctx context.Context, r Request) (id.OperationID, error)
 	// Wait returns when it is known what became of an operation: in process, before
 	// any hook is given an echo of it (O1). Do not wait in Receive for a send to the
@@ -64,7 +65,7 @@ type Request struct {
 	ID string
 	// Expiry is when it is given up if nothing was sent until then; zero: never.
 	Expiry time.Time
-	// Target is what an edit, a delete, a reaction or a read marker is about.
+	// Target is what an edit, a delete or a reaction is about.
 	Target *Ref
 	// ReplyTo is what a message answers; nil: nothing.
 	ReplyTo *Ref

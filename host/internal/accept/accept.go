@@ -34,14 +34,18 @@ type Journal interface {
 	RequestID(client id.HookName, target id.Channel, request string) id.OperationID
 	BeginRequest(ctx context.Context, operation id.OperationID, c id.Channel) (accepted bool, err error)
 	EndRequest(ctx context.Context, operation id.OperationID) error
+	// Accept makes operations durable; whoever is to know of them before does.
 	Accept(ctx context.Context, accepted []journal.Accepted) error
 	Find(ctx context.Context, operation id.OperationID) (*journal.Progress, error)
 }
 
 // Result is what became of an operation.
 type Result struct {
-	ID      id.OperationID
-	Channel id.Channel
+	ID id.OperationID
+	// CarriedOut is the operation that an echo names: another one where the fallback
+	// was carried out.
+	CarriedOut id.OperationID
+	Channel    id.Channel
 	// Outcome is UNSPECIFIED while it waits.
 	Outcome  journalv1.Outcome
 	Receipts []*plugv1.Receipt
@@ -117,12 +121,15 @@ func (s *Stage) Accept(ctx context.Context, c id.Channel, op *journalv1.Operatio
 
 // Settled is told the outcome of an operation: it has reached everybody who waits
 // when this returns. It never blocks.
-func (s *Stage) Settled(c id.Channel, op *journalv1.Operation, settled *journalv1.Settled, reason string) *Result {
-	r := &Result{ID: id.OperationID(op.Id), Channel: c, Outcome: settled.Outcome, Receipts: settled.Receipts, Reason: reason,
+func (s *Stage) Settled(c id.Channel, asked id.OperationID, op *journalv1.Operation, settled *journalv1.Settled, reason string) *Result {
+	r := &Result{ID: asked, CarriedOut: id.OperationID(op.Id), Channel: c, Outcome: settled.Outcome, Receipts: settled.Receipts, Reason: reason,
 		Attempts: settled.Attempts, Hook: id.HookName(op.Hook), Accepted: op.AcceptedTime}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keep(r)
+	s.keep(r.ID, r)
+	if r.CarriedOut != r.ID {
+		s.keep(r.CarriedOut, r)
+	}
 	if w := s.waiters[r.ID]; w != nil && w.result == nil {
 		w.result = r
 		close(w.done)
@@ -131,17 +138,17 @@ func (s *Stage) Settled(c id.Channel, op *journalv1.Operation, settled *journalv
 }
 
 // keep remembers a result, in the place of the oldest. The caller holds mu.
-func (s *Stage) keep(r *Result) {
-	if s.recent[r.ID] == nil {
+func (s *Stage) keep(name id.OperationID, r *Result) {
+	if s.recent[name] == nil {
 		if len(s.ring) < recentResults {
-			s.ring = append(s.ring, r.ID)
+			s.ring = append(s.ring, name)
 		} else {
 			delete(s.recent, s.ring[s.next])
-			s.ring[s.next] = r.ID
+			s.ring[s.next] = name
 			s.next = (s.next + 1) % recentResults
 		}
 	}
-	s.recent[r.ID] = r
+	s.recent[name] = r
 }
 
 // Find tells what became of an operation, or that it waits; journal.ErrNotFound if
@@ -157,7 +164,7 @@ func (s *Stage) Find(ctx context.Context, operation id.OperationID) (*Result, er
 	if err != nil {
 		return nil, err
 	}
-	r = &Result{ID: operation, Channel: p.Channel, Outcome: p.Settled.GetOutcome(), Receipts: p.Settled.GetReceipts(),
+	r = &Result{ID: id.OperationID(p.Operation.Id), CarriedOut: operation, Channel: p.Channel, Outcome: p.Settled.GetOutcome(), Receipts: p.Settled.GetReceipts(),
 		Reason: p.Settled.GetReason(), Attempts: p.Attempts, Hook: id.HookName(p.Operation.Hook), Accepted: p.Operation.AcceptedTime}
 	if p.Parked != nil {
 		r.Reason = p.Parked.Reason

@@ -88,13 +88,26 @@ func deliveryToProto(d *hook.Delivery, label func(id.Channel) hook.Channel) *hos
 	out := &hostv1.Delivery{
 		Channel: d.Channel.String(), NetworkId: string(d.Network), NetworkName: d.NetworkName, Event: d.Event, Ours: d.Ours,
 	}
+	ref := func(m *id.Message) *hostv1.MessageRef {
+		return &hostv1.MessageRef{Channel: label(m.Channel).String(), MessageId: string(m.ID)}
+	}
+	target := func(t *hook.Target) *hostv1.MessageRef {
+		switch {
+		case t == nil:
+			return nil
+		case t.Operation != "":
+			return &hostv1.MessageRef{OperationId: string(t.Operation)}
+		}
+		return ref(&t.Message)
+	}
+	out.About, out.Thread = target(d.About), target(d.Thread)
 	if d.Sequence != 0 {
 		out.Place = &hostv1.EventPlace{Sequence: uint64(d.Sequence), Index: uint32(d.Index)}
 	}
 	if o := d.Origin; o != nil {
 		out.Origin = &hostv1.EventOrigin{OperationId: string(o.Operation), Hook: string(o.Hook), Primary: o.Primary}
 		if o.Source != nil {
-			out.Origin.Source = &hostv1.MessageRef{Channel: label(o.Source.Channel).String(), MessageId: string(o.Source.ID)}
+			out.Origin.Source = ref(o.Source)
 		}
 	}
 	return out

@@ -50,6 +50,9 @@ func (m *messages) Send(ctx context.Context, request *hostv1.SendRequest) (*host
 	if err != nil {
 		return nil, m.server.failure(ctx, err)
 	}
+	if operation == "" { // it is never stored
+		return &hostv1.SendResponse{Operation: &hostv1.Operation{Channel: r.Channel.String()}}, nil
+	}
 	op, err := m.get(ctx, operation, request.Wait)
 	if op == nil {
 		return nil, err

@@ -40,6 +40,10 @@ type Gate interface {
 type Origins interface {
 	// Origin returns the operation that an event is an echo of, or nil.
 	Origin(ctx context.Context, c id.Channel, e *plugv1.Event) (*hook.Origin, error)
+	// Canonical returns the key of the message that m is, or is a copy of.
+	Canonical(ctx context.Context, m id.Message) (*journalv1.MessageKey, error)
+	// Accepting is told what is about to become durable.
+	Accepting(accepted []journal.Accepted)
 }
 
 // Directory knows the plug instances.
@@ -171,7 +175,17 @@ func (b *batch) delivery(ctx context.Context, s id.Sequence, index int, e *plugv
 			return nil, err
 		}
 	}
+	about, err := b.target(ctx, about(e))
+	if err != nil {
+		return nil, err
+	}
+	thread, err := b.target(ctx, e.Thread)
+	if err != nil {
+		return nil, err
+	}
 	return &hook.Delivery{
+		About:       about,
+		Thread:      thread,
 		Channel:     hook.Channel{Plug: facts.Name, Source: b.channel.Source},
 		Network:     b.channel.Network,
 		NetworkName: facts.NetworkName,
@@ -181,6 +195,48 @@ func (b *batch) delivery(ctx context.Context, s id.Sequence, index int, e *plugv
 		Origin:      origin,
 		Ours:        origin != nil || e.Own == plugv1.Own_OWN_YES || e.Own != plugv1.Own_OWN_NO && !facts.NeverEchoes,
 	}, nil
+}
+
+// about is the id of the message that an event is about; empty if that is the
+// event's own.
+func about(e *plugv1.Event) string {
+	if m := e.GetMessage(); m != nil {
+		return m.GetReplyTo().GetMessageId()
+	}
+	return e.MessageId
+}
+
+// target finds the message that one of the channel's stands for; nil for no id. Its
+// error is the context's.
+func (b *batch) target(ctx context.Context, name string) (*hook.Target, error) {
+	if name == "" {
+		return nil, nil
+	}
+	key, err := b.canonical(ctx, &hook.Target{Message: id.Message{Channel: b.channel, ID: id.MessageID(name)}})
+	if err != nil {
+		return nil, err
+	}
+	if key.NetworkId == "" {
+		return &hook.Target{Operation: id.OperationID(key.Id)}, nil
+	}
+	return &hook.Target{Message: id.Message{
+		Channel: id.Channel{Network: id.NetworkID(key.NetworkId), Source: id.ChannelSource(key.Channel)}, ID: id.MessageID(key.Id),
+	}}, nil
+}
+
+// canonical gives a target's key; nil for none. Its error is the context's.
+func (b *batch) canonical(ctx context.Context, t *hook.Target) (key *journalv1.MessageKey, err error) {
+	switch {
+	case t == nil:
+		return nil, nil
+	case t.Operation != "":
+		return &journalv1.MessageKey{Id: string(t.Operation)}, nil
+	}
+	err = b.retry(ctx, "the message map did not answer", func() (err error) {
+		key, err = b.origins.Canonical(ctx, t.Message)
+		return err
+	})
+	return key, err
 }
 
 // call runs the hook until it answers or passes over the event. Its error is
@@ -237,19 +293,41 @@ func (b *batch) accept(ctx context.Context, delivery *hook.Delivery, sends []hoo
 			i = len(b.accepted)
 			b.accepted = append(b.accepted, journal.Accepted{Channel: target})
 		}
-		b.accepted[i].Operations = append(b.accepted[i].Operations, &journalv1.Operation{
-			Id:     string(operation),
-			Hook:   string(b.hook.Name()),
-			Action: send.Action,
-			Source: &journalv1.MessageKey{
-				NetworkId: string(delivery.Network),
-				Channel:   string(delivery.Channel.Source),
-				Id:        delivery.Event.MessageId,
-			},
-			AcceptedTime: timestamppb.Now(),
-		})
+		made, err := b.operation(ctx, operation, delivery, send)
+		if err != nil {
+			return err
+		}
+		b.accepted[i].Operations = append(b.accepted[i].Operations, made)
 	}
 	return nil
+}
+
+// operation makes the record of a send. Its error is the context's.
+func (b *batch) operation(ctx context.Context, name id.OperationID, delivery *hook.Delivery, send hook.Send) (*journalv1.Operation, error) {
+	op := &journalv1.Operation{
+		Id:     string(name),
+		Hook:   string(b.hook.Name()),
+		Action: send.Action,
+		Source: &journalv1.MessageKey{
+			NetworkId: string(delivery.Network),
+			Channel:   string(delivery.Channel.Source),
+			Id:        delivery.Event.MessageId,
+		},
+		AcceptedTime: timestamppb.Now(),
+		Fallback:     send.Fallback,
+		ActorId:      send.ActorID,
+		Moderation:   send.Moderation,
+	}
+	for _, t := range []struct {
+		from *hook.Target
+		to   **journalv1.MessageKey
+	}{{send.Target, &op.Target}, {send.ReplyTo, &op.ReplyTo}, {send.Thread, &op.Thread}} {
+		var err error
+		if *t.to, err = b.canonical(ctx, t.from); err != nil {
+			return nil, err
+		}
+	}
+	return op, nil
 }
 
 // stands tells whether an operation was accepted before a crash, before the hook
@@ -280,6 +358,7 @@ func (b *batch) stands(ctx context.Context, target id.Channel, operation id.Oper
 // it. Its error is the context's.
 func (b *batch) flush(ctx context.Context) error {
 	if len(b.accepted) > 0 {
+		b.origins.Accepting(b.accepted)
 		unsure := false
 		err := b.retry(ctx, "the journal refused operations", func() error {
 			if unsure {

@@ -35,6 +35,12 @@ type Journal interface {
 	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
 	LastEvents(ctx context.Context, c id.Channel) (journal.Record, error)
 	End(ctx context.Context) (id.Sequence, error)
+
+	SaveOriginal(ctx context.Context, c id.Channel, r *journalv1.OriginalRecord) error
+	SaveFelt(ctx context.Context, c id.Channel, reaction string, r *journalv1.FeltRecord) error
+	Felt(ctx context.Context, c id.Channel, reaction string) (*journalv1.FeltRecord, error)
+	SaveFeels(ctx context.Context, m id.Message, user string, r *journalv1.FeelsRecord) error
+	Feels(ctx context.Context, m id.Message, user string) (*journalv1.FeelsRecord, error)
 }
 
 // Watcher is told what has come in. Its methods don't block.
@@ -47,35 +53,46 @@ type Watcher interface {
 	Outcome(n id.NetworkID, o *plugv1.PutOutcome)
 }
 
+// Options of an intake. Files and BestEffort may be nil.
+type Options struct {
+	Network id.NetworkID
+	Journal Journal
+	Watcher Watcher
+	// Appended is told the sequence of each record before the watcher is.
+	Appended func(id.NetworkID, id.Sequence)
+	// Files takes the files of an event out of the plug's spool, before the event is
+	// stored.
+	Files func(ctx context.Context, e *plugv1.Event)
+	// BestEffort is given the events that are never stored. It doesn't block.
+	BestEffort func(c id.Channel, e *plugv1.Event)
+	Logger     hclog.Logger
+}
+
 // Intake is the intake of one network, over all lives of its plug.
 type Intake struct {
-	network  id.NetworkID
-	journal  Journal
-	watcher  Watcher
-	appended func(id.NetworkID, id.Sequence)
-	log      hclog.Logger
+	o   Options
+	log hclog.Logger
 
 	loaded   bool
 	events   *known
 	messages *known
 }
 
-// New makes the intake of a network. appended is told the sequence of each
-// record before the watcher is.
-func New(n id.NetworkID, j Journal, w Watcher, appended func(id.NetworkID, id.Sequence), log hclog.Logger) *Intake {
-	return &Intake{network: n, journal: j, watcher: w, appended: appended, log: log, events: newKnown(knownEvents), messages: newKnown(knownEvents)}
+// New makes the intake of a network.
+func New(o Options) *Intake {
+	return &Intake{o: o, log: o.Logger, events: newKnown(knownEvents), messages: newKnown(knownEvents)}
 }
 
 // Open returns the cursors with which the plug resumes. It is called before each
 // Run.
 func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
-	stored, err := in.journal.Cursors(ctx, in.network)
+	stored, err := in.o.Journal.Cursors(ctx, in.o.Network)
 	if err != nil {
 		return nil, err
 	}
 	if !in.loaded {
 		if err := in.load(ctx, stored); err != nil {
-			return nil, fmt.Errorf("read known events of %s: %w", in.network, err)
+			return nil, fmt.Errorf("read known events of %s: %w", in.o.Network, err)
 		}
 		in.loaded = true
 	}
@@ -89,7 +106,7 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 // load learns what the plug may say again: the newest records of the network,
 // and for each cursor all that came after it, however long ago.
 func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) error {
-	end, err := in.journal.End(ctx)
+	end, err := in.o.Journal.End(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,12 +134,12 @@ func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) erro
 			from = c.Sequence
 			continue
 		}
-		channel := id.Channel{Network: in.network, Source: id.ChannelSource(c.Scope)}
-		if err := in.journal.ReadEvents(ctx, channel, c.Sequence, learn); err != nil {
+		channel := id.Channel{Network: in.o.Network, Source: id.ChannelSource(c.Scope)}
+		if err := in.o.Journal.ReadEvents(ctx, channel, c.Sequence, learn); err != nil {
 			return err
 		}
 	}
-	return in.journal.ReadEvents(ctx, id.Channel{Network: in.network}, from, learn)
+	return in.o.Journal.ReadEvents(ctx, id.Channel{Network: in.o.Network}, from, learn)
 }
 
 // Run stores what a stream says until it ends, and returns why.
@@ -142,40 +159,53 @@ func (in *Intake) Run(ctx context.Context, s Stream) error {
 }
 
 func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) error {
-	if err := in.append(ctx, in.runs(answer.Events)); err != nil {
+	rounds, err := in.runs(ctx, answer.Events)
+	if err == nil {
+		err = in.append(ctx, rounds)
+	}
+	if err != nil {
 		return err
 	}
 	for _, gap := range answer.Gaps {
 		in.log.Warn("a time could not be resumed", "scope", gap.Scope, "since", gap.Since.AsTime(), "until", gap.Until.AsTime(), "reason", gap.Reason)
-		if err := in.until(ctx, func() error { return in.journal.SaveGap(ctx, in.network, gap) }); err != nil {
+		if err := in.until(ctx, func() error { return in.o.Journal.SaveGap(ctx, in.o.Network, gap) }); err != nil {
 			return err
 		}
 	}
 	if len(answer.Cursors) > 0 {
-		if err := in.until(ctx, func() error { return in.journal.SaveCursors(ctx, in.network, answer.Cursors) }); err != nil {
+		if err := in.until(ctx, func() error { return in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors) }); err != nil {
 			return err
 		}
 	}
 	for _, scope := range answer.CaughtUp {
-		in.watcher.CaughtUp(in.network, id.ChannelSource(scope))
+		in.o.Watcher.CaughtUp(in.o.Network, id.ChannelSource(scope))
 	}
 	for _, outcome := range answer.Outcomes {
-		in.watcher.Outcome(in.network, outcome)
+		in.o.Watcher.Outcome(in.o.Network, outcome)
 	}
 	return nil
 }
 
 // runs groups the events that are not repeats by channel, in order, into records
-// of a size that the journal takes.
-func (in *Intake) runs(events []*plugv1.Event) [][]journal.Run {
+// of a size that the journal takes. Its error is the context's.
+func (in *Intake) runs(ctx context.Context, events []*plugv1.Event) ([][]journal.Run, error) {
 	now := timestamppb.Now()
 	var rounds [][]journal.Run // a channel has at most one run in each
 	type open struct{ round, run, bytes int }
 	current := map[string]*open{}
 	for _, e := range events {
-		c := id.Channel{Network: in.network, Source: id.ChannelSource(e.Channel)}
+		c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(e.Channel)}
+		if plugv1.BestEffort(e) {
+			if in.o.BestEffort != nil {
+				in.o.BestEffort(c, e)
+			}
+			continue
+		}
 		if in.repeated(c, e) {
 			continue
+		}
+		if err := in.complete(ctx, c, e); err != nil {
+			return nil, err
 		}
 		size := proto.Size(e) + 8
 		o := current[e.Channel]
@@ -195,7 +225,7 @@ func (in *Intake) runs(events []*plugv1.Event) [][]journal.Run {
 		record.Events = append(record.Events, e)
 		o.bytes += size
 	}
-	return rounds
+	return rounds, nil
 }
 
 func place(rounds [][]journal.Run, round int, run journal.Run) ([][]journal.Run, int) {
@@ -211,7 +241,7 @@ func place(rounds [][]journal.Run, round int, run journal.Run) ([][]journal.Run,
 func (in *Intake) append(ctx context.Context, rounds [][]journal.Run) error {
 	for _, runs := range rounds {
 		err := in.until(ctx, func() error {
-			sequences, err := in.journal.AppendEvents(ctx, runs)
+			sequences, err := in.o.Journal.AppendEvents(ctx, runs)
 			var refused []journal.Run
 			for i, s := range sequences {
 				if s == 0 {
@@ -245,7 +275,7 @@ func (in *Intake) append(ctx context.Context, rounds [][]journal.Run) error {
 // is not. It asks until it is answered; its error is the context's.
 func (in *Intake) standing(ctx context.Context, run journal.Run) (s id.Sequence, err error) {
 	err = in.until(ctx, func() error {
-		r, err := in.journal.LastEvents(ctx, run.Channel)
+		r, err := in.o.Journal.LastEvents(ctx, run.Channel)
 		if errors.Is(err, journal.ErrNotFound) {
 			return nil
 		}
@@ -262,9 +292,9 @@ func (in *Intake) standing(ctx context.Context, run journal.Run) (s id.Sequence,
 }
 
 func (in *Intake) stored(run journal.Run, s id.Sequence) {
-	in.appended(in.network, s)
+	in.o.Appended(in.o.Network, s)
 	for _, e := range run.Record.Events {
-		in.watcher.Appended(run.Channel, s, e)
+		in.o.Watcher.Appended(run.Channel, s, e)
 	}
 }
 

@@ -17,7 +17,10 @@ var (
 		kindMeta, kindInstance + ".>", kindEvents + ".>", kindCursor + ".>", kindGap + ".>",
 		kindOut + ".>", kindPut + ".>", kindDone + ".>", kindParked + ".>",
 	}
-	mapSubjects = []string{kindCopy + ".>", kindFrom + ".>", kindRequest + ".>"}
+	mapSubjects = []string{
+		kindCopy + ".>", kindFrom + ".>", kindOriginal + ".>", kindReacted + ".>", kindFelt + ".>", kindFeels + ".>", kindKnown + ".>",
+		kindRequest + ".>",
+	}
 )
 
 // checkEntry tells whether a store whose records have these subjects can take e.

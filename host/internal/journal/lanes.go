@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,18 @@ type Lanes struct {
 	kind   string
 	from   id.Sequence
 	behind map[id.Channel]span
+}
+
+// Waiting gives the channels that had more than one record to be read when the lanes
+// were made.
+func (l *Lanes) Waiting() iter.Seq[id.Channel] {
+	return func(yield func(id.Channel) bool) {
+		for c, s := range l.behind {
+			if s.to > s.from && !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // span is what a channel has to read before it joins the live records.

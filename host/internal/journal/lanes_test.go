@@ -336,7 +336,7 @@ func TestMessageMap(t *testing.T) {
 	if _, err := j.CopyOf(t.Context(), id.Message{Channel: laneA, ID: "8"}); err == nil {
 		t.Error("a copy was found in a channel in which it is not")
 	}
-	copies, err := j.CopiesOf(t.Context(), id.Message{Channel: id.Channel{Network: "src", Source: "c"}, ID: "1"})
+	copies, err := j.CopiesOf(t.Context(), &journalv1.MessageKey{NetworkId: "src", Channel: "c", Id: "1"})
 	if err != nil || len(copies) != 2 {
 		t.Errorf("%d copies, %v", len(copies), err)
 	}

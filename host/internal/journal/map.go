@@ -3,6 +3,8 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,10 +14,27 @@ import (
 )
 
 // SaveCopies stores in the message map what an operation made: whose copy each
-// receipt's message is (also under its aliases), and that the source has them.
-// Keys are network, channel and id together: the same id in two channels is two
-// messages.
+// receipt's message is (also under its aliases), and that the source has them;
+// of an edit, what now represents the copy; of a delete, that it is gone. Keys are
+// network, channel and id together: the same id in two channels is two messages.
 func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error {
+	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED && settled.Outcome != journalv1.Outcome_OUTCOME_SENT {
+		return nil // what it was is what it is
+	}
+	source := SourceKey(settled.Source, settled.OperationId)
+	from := &journalv1.FromRecord{OperationId: settled.OperationId, NetworkId: string(c.Network), Channel: string(c.Source),
+		Receipts: settled.Receipts, AuthorId: settled.AuthorId, Folded: settled.Folded}
+	switch settled.As {
+	case journalv1.SettledAs_SETTLED_AS_OTHER:
+		return nil
+	case journalv1.SettledAs_SETTLED_AS_DELETE:
+		return j.deleteCopies(ctx, c, source)
+	case journalv1.SettledAs_SETTLED_AS_EDIT:
+		from.OperationId = settled.OfOperationId
+	}
+	if len(settled.Receipts) == 0 {
+		return nil
+	}
 	var entries []Entry
 	add := func(subject string, m proto.Message) error {
 		data, err := proto.Marshal(m)
@@ -26,7 +45,7 @@ func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journal
 		return nil
 	}
 	for i, r := range settled.Receipts {
-		copied := &journalv1.CopyRecord{OperationId: settled.OperationId, Hook: settled.Hook, Source: settled.Source, Primary: i == 0, Receipt: r}
+		copied := &journalv1.CopyRecord{OperationId: from.OperationId, Hook: settled.Hook, Source: settled.Source, Primary: i == 0, Receipt: r}
 		landed := ReceiptChannel(c, r)
 		for _, name := range append([]string{r.Id}, r.Aliases...) {
 			if err := add(messageSubject(kindCopy, id.Message{Channel: landed, ID: id.MessageID(name)}), copied); err != nil {
@@ -34,17 +53,25 @@ func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journal
 			}
 		}
 	}
-	if s := settled.Source; s != nil && len(settled.Receipts) > 0 {
-		source := id.Message{Channel: id.Channel{Network: id.NetworkID(s.NetworkId), Source: id.ChannelSource(s.Channel)}, ID: id.MessageID(s.Id)}
-		from := &journalv1.FromRecord{OperationId: settled.OperationId, NetworkId: string(c.Network), Channel: string(c.Source), Receipts: settled.Receipts}
-		if err := add(messageSubject(kindFrom, source)+"."+settled.OperationId, from); err != nil {
+	if err := add(fromSubject(source, from.OperationId), from); err != nil {
+		return err
+	}
+	return j.store.Set(ctx, entries...)
+}
+
+// deleteCopies notes that the copies of a message in a channel are gone.
+func (j *Journal) deleteCopies(ctx context.Context, c id.Channel, source *journalv1.MessageKey) error {
+	copies, err := j.CopiesIn(ctx, c, source)
+	if err != nil {
+		return err
+	}
+	for _, from := range copies {
+		from.Deleted = true
+		if err := j.set(ctx, fromSubject(source, from.OperationId), from); err != nil {
 			return err
 		}
 	}
-	if len(entries) == 0 {
-		return nil
-	}
-	return j.store.Set(ctx, entries...)
+	return nil
 }
 
 // ReceiptChannel is where a receipt's message landed.
@@ -55,23 +82,26 @@ func ReceiptChannel(asked id.Channel, r *plugv1.Receipt) id.Channel {
 	return asked
 }
 
-// CopyOf tells whose copy a message is; ErrNotFound if it is none of ours.
-func (j *Journal) CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error) {
-	records, err := j.store.Get(ctx, messageSubject(kindCopy, m))
-	if err != nil {
-		return nil, fmt.Errorf("look up %s in the message map: %w", m.ID, err)
+// SourceKey is the key of the message that an operation's messages represent: of
+// its source, or of the operation itself if it has none.
+func SourceKey(source *journalv1.MessageKey, operation string) *journalv1.MessageKey {
+	if source.GetId() == "" {
+		return &journalv1.MessageKey{Id: operation}
 	}
-	if len(records) == 0 {
-		return nil, ErrNotFound
-	}
-	return decode(records[0], &journalv1.CopyRecord{})
+	return source
 }
 
-// CopiesOf lists the copies of a message.
-func (j *Journal) CopiesOf(ctx context.Context, m id.Message) ([]*journalv1.FromRecord, error) {
-	records, err := j.store.Get(ctx, messageSubject(kindFrom, m)+".*")
+// CopyOf tells whose copy a message is; ErrNotFound if it is none of ours.
+func (j *Journal) CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error) {
+	r := &journalv1.CopyRecord{}
+	return r, j.get(ctx, messageSubject(kindCopy, m), r)
+}
+
+// CopiesOf lists the copies of a message, in the order in which they were made.
+func (j *Journal) CopiesOf(ctx context.Context, m *journalv1.MessageKey) ([]*journalv1.FromRecord, error) {
+	records, err := j.store.Get(ctx, fromSubject(m, "*"))
 	if err != nil {
-		return nil, fmt.Errorf("look up %s in the message map: %w", m.ID, err)
+		return nil, fmt.Errorf("look up %s in the message map: %w", m.Id, err)
 	}
 	copies := make([]*journalv1.FromRecord, len(records))
 	for i, r := range records {
@@ -79,7 +109,21 @@ func (j *Journal) CopiesOf(ctx context.Context, m id.Message) ([]*journalv1.From
 			return nil, err
 		}
 	}
+	slices.SortFunc(copies, func(a, b *journalv1.FromRecord) int { return strings.Compare(a.OperationId, b.OperationId) })
 	return copies, nil
+}
+
+// CopiesIn lists those copies of a message that were asked for in a channel and
+// are not deleted.
+func (j *Journal) CopiesIn(ctx context.Context, c id.Channel, m *journalv1.MessageKey) ([]*journalv1.FromRecord, error) {
+	copies, err := j.CopiesOf(ctx, m)
+	return slices.DeleteFunc(copies, func(r *journalv1.FromRecord) bool {
+		return r.Deleted || r.NetworkId != string(c.Network) || r.Channel != string(c.Source)
+	}), err
+}
+
+func fromSubject(m *journalv1.MessageKey, operation string) string {
+	return subject(kindFrom, keyTokens(m), operation)
 }
 
 func messageSubject(kind string, m id.Message) string {

@@ -33,6 +33,13 @@ func (j *Journal) OperationID(event id.Sequence, index int, hook id.HookName, ta
 	return id.OperationID(operationDigits.EncodeToString(place[:]) + operationDigits.EncodeToString(h.Sum(nil)[:5])[:7])
 }
 
+// FallbackID makes the id of the operation that is carried out in place of one
+// that the network can't.
+func FallbackID(operation id.OperationID) id.OperationID {
+	sum := sha256.Sum256([]byte("fallback " + operation))
+	return operation[:len(operation)-7] + id.OperationID(operationDigits.EncodeToString(sum[:5])[:7])
+}
+
 // Cause returns the journal sequence of the event that an operation was made of, 0
 // for one of a request that has an id: no operation is accepted before its cause.
 func Cause(operation id.OperationID) (id.Sequence, bool) {
@@ -106,6 +113,12 @@ func (j *Journal) appendInOrder(ctx context.Context, entries []Entry) error {
 	return err
 }
 
+// ReadOperations gives the records of operations of a channel from a sequence to the
+// log's present end, in order, until yield returns an error.
+func (j *Journal) ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(Record) error) error {
+	return j.read(ctx, channelSubject(kindOut, c), from, func(r Record) (bool, error) { return true, yield(r) })
+}
+
 // Standing returns which operations of a channel were accepted after a sequence.
 // It is for the first events that a hook sees again after a crash.
 func (j *Journal) Standing(ctx context.Context, c id.Channel, after id.Sequence) (map[id.OperationID]bool, error) {
@@ -138,8 +151,12 @@ func (j *Journal) Issued(ctx context.Context, n id.NetworkID, operation id.Opera
 	err := j.read(ctx, subject(kindOut, token(n), "*"), cause+1, func(r Record) (bool, error) {
 		record, err := OperationsOf(r)
 		for _, op := range record.GetOperations() {
-			if op.Id == string(operation) {
+			switch {
+			case op.Id == string(operation):
 				found = op
+			case op.Fallback != nil && FallbackID(id.OperationID(op.Id)) == operation:
+				found = proto.CloneOf(op)
+				found.Id, found.Action, found.Fallback = string(operation), op.Fallback, nil
 			}
 		}
 		return found == nil, err

@@ -98,7 +98,8 @@ type Progress struct {
 	Attempts uint32
 }
 
-// Find returns an accepted operation of any channel, and how far it has come;
+// Find returns an accepted operation of any channel, by its own id or its
+// fallback's, and how far it has come;
 // ErrNotFound if there is none, or if it was finished so long ago that it is no
 // longer kept.
 func (j *Journal) Find(ctx context.Context, operation id.OperationID) (*Progress, error) {
@@ -119,7 +120,9 @@ func (j *Journal) Find(ctx context.Context, operation id.OperationID) (*Progress
 	position := &journalv1.Position{}
 	err := j.read(ctx, filter, from+1, func(r Record) (bool, error) {
 		record, err := OperationsOf(r)
-		i := slices.IndexFunc(record.GetOperations(), func(op *journalv1.Operation) bool { return op.Id == string(operation) })
+		i := slices.IndexFunc(record.GetOperations(), func(op *journalv1.Operation) bool {
+			return op.Id == string(operation) || op.Fallback != nil && FallbackID(id.OperationID(op.Id)) == operation
+		})
 		if err != nil || i < 0 {
 			return err == nil, err
 		}
@@ -150,7 +153,7 @@ func (j *Journal) progress(ctx context.Context, p *Progress, position *journalv1
 	}
 	err := j.read(ctx, channelSubject(kindPut, p.Channel), id.Sequence(position.Sequence), func(r Record) (bool, error) {
 		record, err := decode(r, &journalv1.PutRecord{})
-		if s := record.GetSettled(); err == nil && s.GetOperationId() == p.Operation.Id {
+		if s := record.GetSettled(); err == nil && s.GetOperationId() == p.Operation.Id || s.GetOperationId() == string(FallbackID(id.OperationID(p.Operation.Id))) {
 			p.Settled, p.Attempts = s, s.Attempts
 		}
 		return p.Settled == nil, err

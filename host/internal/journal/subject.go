@@ -21,6 +21,11 @@ const (
 	kindParked   = "parked"
 	kindCopy     = "copy"
 	kindFrom     = "from"
+	kindOriginal = "original"
+	kindReacted  = "reacted"
+	kindFelt     = "felt"
+	kindFeels    = "feels"
+	kindKnown    = "known"
 	kindRequest  = "request"
 )
 

@@ -88,7 +88,7 @@ func (l *life) open() error {
 	if err := l.put.Open(l.ctx); err != nil {
 		return fmt.Errorf("open put: %w", err)
 	}
-	bridge, err := conversation.New(conversations(), func(c hook.Channel) hook.Channel { return c })
+	bridge, err := conversation.New(conversations(), func(c hook.Channel) hook.Channel { return c }, nil)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (l *life) start() {
 	l.stages.Go(func() { _ = l.put.Run(l.ctx) })
 	l.stages.Go(func() { _ = l.drain.Run(l.ctx) })
 	for _, n := range l.run.networks {
-		in := intake.New(n.id, l.journal, l.put, l.gate.Appended, hclog.NewNullLogger())
+		in := intake.New(intake.Options{Network: n.id, Journal: l.journal, Watcher: l.put, Appended: l.gate.Appended, Logger: hclog.NewNullLogger()})
 		l.plugs.Go(func() {
 			for l.plugCtx.Err() == nil {
 				if p := l.run.launch(l.plugCtx, n); p != nil {

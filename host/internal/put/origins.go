@@ -105,6 +105,38 @@ func (s *Stage) Origin(ctx context.Context, c id.Channel, e *plugv1.Event) (*hoo
 	return o, err
 }
 
+// Canonical implements drain.Origins.
+func (s *Stage) Canonical(ctx context.Context, m id.Message) (*journalv1.MessageKey, error) {
+	if o := s.origins.find(m.Channel, []string{string(m.ID)}, "", false); o != nil {
+		return originKey(o), nil
+	}
+	copied, err := s.Journal.CopyOf(ctx, m)
+	if err == nil {
+		return journal.SourceKey(copied.Source, copied.OperationId), nil
+	}
+	if !errors.Is(err, journal.ErrNotFound) {
+		return nil, err
+	}
+	// The map may have been asked just before it was told.
+	if o := s.origins.find(m.Channel, []string{string(m.ID)}, "", false); o != nil {
+		return originKey(o), nil
+	}
+	original, err := s.Journal.Original(ctx, m)
+	if err == nil {
+		m.ID = id.MessageID(original.Id)
+	} else if !errors.Is(err, journal.ErrNotFound) {
+		return nil, err
+	}
+	return &journalv1.MessageKey{NetworkId: string(m.Channel.Network), Channel: string(m.Channel.Source), Id: string(m.ID)}, nil
+}
+
+func originKey(o *hook.Origin) *journalv1.MessageKey {
+	if o.Source == nil || o.Source.ID == "" {
+		return &journalv1.MessageKey{Id: string(o.Operation)}
+	}
+	return &journalv1.MessageKey{NetworkId: string(o.Source.Channel.Network), Channel: string(o.Source.Channel.Source), Id: string(o.Source.ID)}
+}
+
 func (s *Stage) origin(ctx context.Context, c id.Channel, e *plugv1.Event, base id.OperationID, echo bool) (*hook.Origin, error) {
 	names := append([]string{e.MessageId}, e.Aliases...)
 	if o := s.origins.find(c, names, base, echo); o != nil {

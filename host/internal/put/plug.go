@@ -28,6 +28,8 @@ type Live struct {
 	Scope      plugv1.PutScope
 	Concurrent uint32
 	Abilities  *plugv1.Abilities
+	// Accepts are the kinds of actions that the binary carries out; nil: all.
+	Accepts []plugv1.ActionKind
 	// Channels whose state is not "joined" wait.
 	Channels []*plugv1.ChannelStatus
 }
@@ -47,7 +49,7 @@ type plug struct {
 func (s *Stage) plug(n id.NetworkID) *plug {
 	p := s.plugs[n]
 	if p == nil {
-		p = &plug{caughtUp: map[id.ChannelSource]time.Time{}, changed: make(chan struct{})}
+		p = &plug{caughtUp: map[id.ChannelSource]time.Time{}, waits: map[id.ChannelSource]bool{}, changed: make(chan struct{})}
 		s.plugs[n] = p
 	}
 	return p
@@ -75,10 +77,14 @@ func (s *Stage) Attach(n id.NetworkID, live Live) {
 			if source == "" {
 				source = c.Requested
 			}
-			joined := c.State == plugv1.ChannelState_CHANNEL_STATE_UNSPECIFIED || c.State == plugv1.ChannelState_CHANNEL_STATE_JOINED
-			p.waits[id.ChannelSource(source)] = !joined
+			p.waits[id.ChannelSource(source)] = !joined(c.State)
 		}
 	})
+}
+
+// joined tells whether a channel can be written to.
+func joined(s plugv1.ChannelState) bool {
+	return s == plugv1.ChannelState_CHANNEL_STATE_UNSPECIFIED || s == plugv1.ChannelState_CHANNEL_STATE_JOINED
 }
 
 // StreamOpened says that the plug's stream is open; what its Puts did comes on it.

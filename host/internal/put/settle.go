@@ -20,10 +20,19 @@ import (
 func (o *operation) resume(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
 	a, pass := o.progress.attempt, o.progress.resumed
 	o.progress.attempt, o.progress.resumed = nil, nil
-	if a == nil || a.OperationId != string(o.id) {
+	if a == nil {
+		return nil, 0, nil
+	}
+	if o.record.Fallback != nil && a.OperationId == string(journal.FallbackID(o.id)) {
+		o.fallBack()
+	}
+	if a.OperationId != string(o.id) {
 		return nil, 0, nil
 	}
 	o.attempt = a
+	if err := o.recall(ctx); err != nil {
+		return nil, 0, err
+	}
 	if a.Uncertain == 0 {
 		return nil, 0, nil
 	}
@@ -52,7 +61,7 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 				return r, by, nil
 			}
 			if int(o.attempt.Uncertain) > retries {
-				return nil, 0, errUnconfirmed
+				return nil, 0, unconfirmed
 			}
 			return nil, 0, nil
 		}
@@ -98,7 +107,11 @@ const searchAgain = time.Second
 // known returns what the stream has told of the operation's end, nil if nothing.
 func (o *operation) known() (*plugv1.PutResponse, journalv1.SettledBy) {
 	if r := o.echo(); r != nil {
-		return &plugv1.PutResponse{Receipts: []*plugv1.Receipt{r}}, journalv1.SettledBy_SETTLED_BY_ECHO
+		response := &plugv1.PutResponse{}
+		if r.Id != "" {
+			response.Receipts = []*plugv1.Receipt{r}
+		}
+		return response, journalv1.SettledBy_SETTLED_BY_ECHO
 	}
 	if r := o.outcome(); r != nil {
 		return r, journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME
@@ -215,11 +228,17 @@ func (o *operation) outcome() *plugv1.PutResponse {
 		return nil
 	}
 	f := outcome.Response.Failure
+	if f == nil && len(outcome.Response.Receipts) == 0 && needsReceipt(o.record.Action) {
+		return nil // it broke the contract: nothing is known
+	}
 	if f != nil && (uncertain(f) || outcome.Attempt != o.attempt.Number || o.attempt.NotSent) {
 		return nil
 	}
 	return outcome.Response
 }
+
+// needsReceipt tells whether an action that was carried out has receipts.
+func needsReceipt(a *plugv1.Action) bool { return a.GetMessage() != nil || a.GetEdit() != nil }
 
 // sent lists the parts known to have been sent, by answers and by echoes.
 func (o *operation) sent() []*plugv1.SentPart {
@@ -265,6 +284,12 @@ func echoOf(e *plugv1.Event) (base id.OperationID, part uint32, ok bool) {
 // receiptOf is the receipt that an echo stands for.
 func receiptOf(c, asked id.Channel, e *plugv1.Event) *plugv1.Receipt {
 	r := &plugv1.Receipt{Id: e.MessageId, Time: e.Time, Aliases: e.Aliases, Reference: e.Reference}
+	switch k := e.Kind.(type) {
+	case *plugv1.Event_Edit:
+		r.Revision = k.Edit.Revision
+	case *plugv1.Event_ReactionAdded:
+		r.Id, r.Aliases = k.ReactionAdded.ReactionId, nil // what removes it, if anything
+	}
 	if c.Source != asked.Source {
 		r.Channel = string(c.Source)
 	}

@@ -26,6 +26,11 @@ type Journal interface {
 	Park(ctx context.Context, c id.Channel, record *journalv1.ParkedRecord) error
 	SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error
 	CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error)
+	CopiesIn(ctx context.Context, c id.Channel, m *journalv1.MessageKey) ([]*journalv1.FromRecord, error)
+	Original(ctx context.Context, m id.Message) (*journalv1.OriginalRecord, error)
+	Reacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (*journalv1.ReactedRecord, error)
+	SaveReacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey, r *journalv1.ReactedRecord) error
+	ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(journal.Record) error) error
 	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
 	Issued(ctx context.Context, n id.NetworkID, operation id.OperationID) (*journalv1.Operation, error)
 }
@@ -43,9 +48,10 @@ type Options struct {
 	Logger        hclog.Logger
 	SettleTimeout time.Duration // SettleTimeout if 0
 	// Settled is told what became of an operation, when that is durable and before
-	// any event that waits for it is yielded (O1). It must not block. Reason is empty
-	// unless it was parked or given up.
-	Settled func(c id.Channel, op *journalv1.Operation, settled *journalv1.Settled, reason string)
+	// any event that waits for it is yielded (O1). It must not block. asked is the
+	// operation that was accepted, op what was carried out, which may be its fallback.
+	// Reason is empty unless it was parked or given up.
+	Settled func(c id.Channel, asked id.OperationID, op *journalv1.Operation, settled *journalv1.Settled, reason string)
 	// LoggedOut is told that a network refuses the plug's credentials.
 	LoggedOut func(n id.NetworkID, reason string)
 	// Breach is told that a plug broke the contract; the plug goes on.
@@ -61,7 +67,11 @@ type Stage struct {
 	plugs    map[id.NetworkID]*plug
 	channels map[id.Channel]*progress
 	active   map[id.OperationID]*operation // begun and not settled
-	origins  *origins
+	later    later
+	running  *sync.WaitGroup // of best effort; nil while Run doesn't run
+
+	bestEffort chan struct{} // bounds them
+	origins    *origins
 }
 
 // progress is how far a channel has come. It is used by the channel's lane only.
@@ -82,7 +92,10 @@ func New(o Options) *Stage {
 		plugs:    map[id.NetworkID]*plug{},
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
-		origins:  newOrigins(recentReceipts),
+		later:    later{},
+
+		bestEffort: make(chan struct{}, maxBestEffort),
+		origins:    newOrigins(recentReceipts),
 	}
 }
 
@@ -95,6 +108,11 @@ func (s *Stage) Open(ctx context.Context) error {
 		return err
 	}
 	s.lanes = lanes
+	for c := range lanes.Waiting() {
+		if err := s.readLater(ctx, c, puts[c].GetSettled().GetPosition()); err != nil {
+			return err
+		}
+	}
 	for c, record := range puts {
 		p := &progress{settled: record.Settled}
 		s.channels[c] = p
@@ -140,6 +158,16 @@ func (s *Stage) knowSent(ctx context.Context, c id.Channel, a *journalv1.Attempt
 
 // Run carries out operations until ctx ends.
 func (s *Stage) Run(ctx context.Context) error {
+	running := &sync.WaitGroup{}
+	s.mu.Lock()
+	s.running = running
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.running = nil
+		s.mu.Unlock()
+		running.Wait()
+	}()
 	return s.lanes.Run(ctx, s.handle)
 }
 
@@ -162,6 +190,9 @@ func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Reco
 			if !after(position, p.settled.GetPosition()) {
 				continue
 			}
+			s.mu.Lock()
+			s.later.arrived(c, op)
+			s.mu.Unlock()
 			o := &operation{stage: s, channel: c, progress: p, record: op, position: position,
 				id: id.OperationID(op.Id), log: s.Logger.With("channel", c.String(), "operation", op.Id)}
 			if err := o.run(ctx); err != nil {
@@ -182,6 +213,9 @@ func after(a, b *journalv1.Position) bool {
 // that is under way settles it (O5). Strangers' events never do, whatever id they
 // carry.
 func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
+	if state := e.GetChannelStateChanged(); state != nil {
+		s.change(c.Network, func(p *plug) { p.waits[c.Source] = !joined(state.State) })
+	}
 	base, part, ok := echoOf(e)
 	if !ok {
 		return

@@ -5,7 +5,6 @@ import (
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
-	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // Bounds of what one subscription holds in memory.
@@ -19,8 +18,10 @@ const (
 // Outcome is what became of an operation.
 type Outcome struct {
 	Operation id.OperationID
-	Channel   id.Channel
-	Receipts  []*plugv1.Receipt
+	// Echo is the operation that its echo names: the fallback, where that was carried
+	// out.
+	Echo    id.OperationID
+	Channel id.Channel
 	// Value is the caller's own; it is given as it is.
 	Value any
 }

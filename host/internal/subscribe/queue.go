@@ -92,6 +92,7 @@ func (q *queue) append(e *Entry) {
 			return // by another way meanwhile
 		}
 		q.given.add(e.Outcome.Operation)
+		q.given.add(e.Outcome.Echo)
 	}
 	q.last++
 	e.Number = q.last

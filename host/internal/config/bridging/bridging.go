@@ -16,13 +16,15 @@ import (
 
 var (
 	// laterBridging are keys of defaults and conversations that are not there yet.
-	laterBridging = []string{"catch_up", "long", "deletes", "drop", "replace", "joins", "titles", "files", "avatars"}
+	laterBridging = []string{"catch_up", "long", "drop", "replace", "joins", "titles", "files", "avatars"}
 
-	defaultsKeys     = document.Keys{Known: []string{"name"}, Later: laterBridging}
-	conversationKeys = document.Keys{Known: []string{"members", "at", "name"}, Later: laterBridging}
+	defaultsKeys     = document.Keys{Known: []string{"name", "deletes"}, Later: laterBridging}
+	conversationKeys = document.Keys{Known: []string{"members", "at", "name", "deletes"}, Later: laterBridging}
 	atKeys           = document.Keys{Known: []string{"name"}, Later: laterBridging}
 	memberKeys       = document.Keys{Known: []string{"channel", "direction", "name"}, Later: laterBridging}
 )
+
+var deletes = map[string]host.Deletes{"origin": host.DeletesOrigin, "any": host.DeletesAny, "none": host.DeletesNone}
 
 var directions = map[string]host.Direction{"in": host.In, "out": host.Out, "both": host.Both}
 
@@ -46,6 +48,7 @@ func (m *member) writes() bool { return m.direction != host.In }
 type bridged struct {
 	name    string
 	members []*member
+	deletes host.Deletes
 }
 
 // Plug is what must be known of a plug to bridge its channels.
@@ -70,7 +73,7 @@ func Read(problems *document.Problems, conversations, defaults *document.Node, p
 	r.loops()
 	all := make([]host.Conversation, len(r.bridged))
 	for i, c := range r.bridged {
-		all[i].Name = c.name
+		all[i].Name, all[i].Deletes = c.name, c.deletes
 		for _, m := range c.members {
 			all[i].Members = append(all[i].Members, host.Member{Channel: m.channel, Direction: m.direction, Name: m.name})
 		}
@@ -79,17 +82,18 @@ func Read(problems *document.Problems, conversations, defaults *document.Node, p
 }
 
 func (r *reader) conversations(n, defaults *document.Node) {
-	fallback := r.format(r.Fields(defaults, "defaults", `{name: "{name} [{network}]"}`, defaultsKeys)["name"])
+	fields := r.Fields(defaults, "defaults", `{name: "{name} [{network}]"}`, defaultsKeys)
+	fallback, deletes := r.format(fields["name"]), r.deletes(fields["deletes"], host.DeletesOrigin)
 	for _, e := range r.Entries(n, "conversations", "dev: {members: [libera/#dev, jabber/dev@muc.example.org]}") {
 		name := e.Key.Value
 		if name == "" || len(name) > maxName {
 			r.Report(e.Key, "use 1 to 64 bytes", "%q cannot be the name of a conversation", name)
 		}
-		r.conversation(name, e, fallback)
+		r.conversation(name, e, fallback, deletes)
 	}
 }
 
-func (r *reader) conversation(name string, e document.Entry, fallback string) {
+func (r *reader) conversation(name string, e document.Entry, fallback string, deletes host.Deletes) {
 	const example = "{members: [libera/#dev, jabber/dev@muc.example.org]}"
 	what := "conversation " + name
 	if document.Null(e.Value) {
@@ -100,7 +104,7 @@ func (r *reader) conversation(name string, e document.Entry, fallback string) {
 	at := r.atPlugs(fields["at"], what)
 	own := r.format(fields["name"])
 
-	c := &bridged{name: name}
+	c := &bridged{name: name, deletes: r.deletes(fields["deletes"], deletes)}
 	nodes, complete := r.list(fields["members"], e, what)
 	for _, n := range nodes {
 		m := r.member(n)
@@ -263,6 +267,22 @@ func (r *reader) direction(n *document.Node) host.Direction {
 	d, known := directions[text]
 	if !known {
 		r.Report(n, "write in (from there to the others), out (from the others to there) or both", "there is no direction %q", text)
+	}
+	return d
+}
+
+// deletes reads whose deletes delete the copies; what else says if n says nothing.
+func (r *reader) deletes(n *document.Node, otherwise host.Deletes) host.Deletes {
+	if n == nil {
+		return otherwise
+	}
+	text, ok := r.Text(n, "deletes", "origin")
+	if !ok {
+		return otherwise
+	}
+	d, known := deletes[text]
+	if !known {
+		r.Report(n, "write origin (of the message itself), any (of any copy) or none", "there is no deletes: %q", text)
 	}
 	return d
 }

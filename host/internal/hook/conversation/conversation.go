@@ -34,23 +34,49 @@ type Member struct {
 	Name Format
 }
 
+// Deletes says whose deletes delete the copies.
+type Deletes int
+
+const (
+	// DeletesOrigin: a delete in the channel where the message was written.
+	DeletesOrigin Deletes = iota
+	// DeletesAny: a delete of any copy deletes the message and all other copies, as far
+	// as the networks let us.
+	DeletesAny
+	// DeletesNone: nothing is deleted elsewhere.
+	DeletesNone
+)
+
 // Conversation is a set of channels that hear each other.
 type Conversation struct {
 	Name    string
 	Members []Member
+	Deletes Deletes
 }
 
 // Canonical gives a channel of the config its canonical source.
 type Canonical func(hook.Channel) hook.Channel
 
+// People remembers whom the names mean that we show on a network.
+type People interface {
+	// Show notes that a name on a network means a user of another one.
+	Show(ctx context.Context, on id.NetworkID, name string, of id.NetworkID, user *plugv1.User)
+	// Who tells whom a name means; ok is false if it is not known.
+	Who(ctx context.Context, on id.NetworkID, name string) (of id.NetworkID, user *plugv1.User, ok bool)
+	// NetworkOf gives the network of a plug instance; empty before its first start.
+	NetworkOf(id.InstanceName) id.NetworkID
+}
+
 // Hook bridges conversations. Safe for concurrent use.
 type Hook struct {
 	conversations []Conversation
 	canonical     Canonical
+	people        People
+	recent        *recent
 }
 
-// New makes the hook.
-func New(conversations []Conversation, canonical Canonical) (*Hook, error) {
+// New makes the hook. people may be nil: then nobody of another network is mentioned.
+func New(conversations []Conversation, canonical Canonical, people People) (*Hook, error) {
 	for _, c := range conversations {
 		for i, m := range c.Members {
 			if slices.ContainsFunc(c.Members[:i], func(o Member) bool { return o.Channel == m.Channel }) {
@@ -58,21 +84,57 @@ func New(conversations []Conversation, canonical Canonical) (*Hook, error) {
 			}
 		}
 	}
-	return &Hook{conversations: conversations, canonical: canonical}, nil
+	return &Hook{conversations: conversations, canonical: canonical, people: people, recent: newRecent(recentMessages)}, nil
 }
 
 // Name implements hook.Hook.
 func (h *Hook) Name() id.HookName { return Name }
 
 // Receive implements hook.Hook. What is ours never goes anywhere: not when it is
-// an echo, and not when another device of the same account said it.
-func (h *Hook) Receive(_ context.Context, d *hook.Delivery) ([]hook.Send, error) {
-	message := d.Event.GetMessage()
-	if d.Ours || d.Event.History || message == nil || blank(message.Text) {
+// an echo, and not when another device of the same account did it. Members who come
+// and go, titles and states of channels are not bridged: control events never become
+// chat.
+func (h *Hook) Receive(ctx context.Context, d *hook.Delivery) ([]hook.Send, error) {
+	if d.Ours || d.Event.History {
 		return nil, nil
 	}
-	var sends []hook.Send
-	for _, c := range h.conversations {
+	switch k := d.Event.Kind.(type) {
+	case *plugv1.Event_Message:
+		return h.message(ctx, d, k.Message), nil
+	case *plugv1.Event_Edit:
+		return h.edit(ctx, d, k.Edit), nil
+	case *plugv1.Event_Delete:
+		return h.delete(d, k.Delete), nil
+	case *plugv1.Event_ReactionAdded:
+		return h.react(d, []*plugv1.Reaction{k.ReactionAdded.Reaction}, nil), nil
+	case *plugv1.Event_ReactionRemoved:
+		return h.react(d, nil, []*plugv1.Reaction{k.ReactionRemoved.Reaction}), nil
+	case *plugv1.Event_ReactionsSet:
+		return h.react(d, k.ReactionsSet.Added, k.ReactionsSet.Removed), nil
+	}
+	return nil, nil
+}
+
+// ReceiveBestEffort implements hook.BestEffort: that somebody is writing is shown in
+// the other members. Read markers stay where they are, since the many readers of one
+// network are one account on another.
+func (h *Hook) ReceiveBestEffort(d *hook.Delivery) (sends []hook.Send) {
+	typing := d.Event.GetTyping()
+	if typing == nil || d.Ours {
+		return nil
+	}
+	h.others(d, func(_ *Conversation, m Member) {
+		sends = append(sends, hook.Send{Channel: m.Channel, Action: &plugv1.Action{
+			Author: author(d, m, actor(d)), Kind: &plugv1.Action_Typing{Typing: typing},
+		}})
+	})
+	return sends
+}
+
+// others calls do for each member that hears what is said in the delivery's channel.
+func (h *Hook) others(d *hook.Delivery, do func(*Conversation, Member)) {
+	for ci := range h.conversations {
+		c := &h.conversations[ci]
 		from := slices.IndexFunc(c.Members, func(m Member) bool {
 			return m.Direction != Out && h.canonical(m.Channel) == d.Channel
 		})
@@ -80,14 +142,28 @@ func (h *Hook) Receive(_ context.Context, d *hook.Delivery) ([]hook.Send, error)
 			continue
 		}
 		for i, m := range c.Members {
-			if i == from || m.Direction == In {
-				continue
+			if i != from && m.Direction != In {
+				do(c, m)
 			}
-			sends = append(sends, hook.Send{Channel: m.Channel, Action: &plugv1.Action{
-				Author: &plugv1.Author{User: d.Event.Author, FormattedName: m.Name.format(d)},
-				Kind:   &plugv1.Action_Message{Message: message},
-			}})
 		}
 	}
-	return sends, nil
+}
+
+// here tells whether a delivery is about a message that was written in its own
+// channel.
+func here(d *hook.Delivery) bool {
+	return d.About != nil && d.About.Message.Channel == id.Channel{Network: d.Network, Source: d.Channel.Source}
+}
+
+// actor is who did it.
+func actor(d *hook.Delivery) *plugv1.User {
+	if d.Event.Actor != nil {
+		return d.Event.Actor
+	}
+	return d.Event.Author
+}
+
+// author is how somebody looks in a member.
+func author(d *hook.Delivery, m Member, u *plugv1.User) *plugv1.Author {
+	return &plugv1.Author{User: u, FormattedName: m.Name.format(d, u)}
 }

@@ -41,7 +41,7 @@ func receive(t *testing.T, h *Hook, d *hook.Delivery) []hook.Send {
 
 func three(t *testing.T, members ...Member) *Hook {
 	t.Helper()
-	h, err := New([]Conversation{{Name: "dev", Members: members}}, same)
+	h, err := New([]Conversation{{Name: "dev", Members: members}}, same, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestCanonicalSource(t *testing.T) {
 			return canonical
 		}
 		return c
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestCanonicalSource(t *testing.T) {
 
 func TestChannelTwice(t *testing.T) {
 	a := channel("irc", "#dev")
-	_, err := New([]Conversation{{Name: "dev", Members: []Member{{Channel: a}, {Channel: a}}}}, same)
+	_, err := New([]Conversation{{Name: "dev", Members: []Member{{Channel: a}, {Channel: a}}}}, same, nil)
 	if err == nil || !strings.Contains(err.Error(), `conversation "dev" has channel "irc/#dev" twice`) {
 		t.Errorf("err = %v", err)
 	}
@@ -153,7 +153,7 @@ func TestNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := f.format(said(channel("irc", "#dev"), "x", func(d *hook.Delivery) {
+		got := named(f, said(channel("irc", "#dev"), "x", func(d *hook.Delivery) {
 			d.Event.Author.DisplayName, d.Event.Author.Username = c.display, c.username
 		}))
 		if got != c.want {
@@ -161,10 +161,12 @@ func TestNames(t *testing.T) {
 		}
 	}
 	nobody := said(channel("irc", "#dev"), "x", func(d *hook.Delivery) { d.Event.Author = nil })
-	if got := (Format{}).format(nobody); got != "someone [IRC]" {
+	if got := named(Format{}, nobody); got != "someone [IRC]" {
 		t.Errorf("without an author: %q", got)
 	}
 }
+
+func named(f Format, d *hook.Delivery) string { return f.format(d, d.Event.Author) }
 
 func TestFormatErrors(t *testing.T) {
 	for s, want := range map[string]string{

@@ -21,18 +21,19 @@ type Format struct {
 type part struct {
 	text        string
 	placeholder string
+	filters     []filter
 }
 
 // placeholders are what a format may hold.
-var placeholders = map[string]func(*hook.Delivery) string{
-	"name":     displayName,
-	"username": func(d *hook.Delivery) string { return clean(d.Event.GetAuthor().GetUsername()) },
-	"network":  func(d *hook.Delivery) string { return clean(d.NetworkName) },
-	"plug":     func(d *hook.Delivery) string { return string(d.Channel.Plug) },
-	"channel":  func(d *hook.Delivery) string { return clean(string(d.Channel.Source)) },
+var placeholders = map[string]func(*hook.Delivery, *plugv1.User) string{
+	"name":     func(_ *hook.Delivery, u *plugv1.User) string { return displayName(u) },
+	"username": func(_ *hook.Delivery, u *plugv1.User) string { return clean(u.GetUsername()) },
+	"network":  func(d *hook.Delivery, _ *plugv1.User) string { return clean(d.NetworkName) },
+	"plug":     func(d *hook.Delivery, _ *plugv1.User) string { return string(d.Channel.Plug) },
+	"channel":  func(d *hook.Delivery, _ *plugv1.User) string { return clean(string(d.Channel.Source)) },
 }
 
-// ParseFormat reads a format such as "{name} [{network}]".
+// ParseFormat reads a format such as "{name|max:20} [{network}]".
 func ParseFormat(s string) (Format, error) {
 	var f Format
 	for rest := s; rest != ""; {
@@ -43,14 +44,25 @@ func ParseFormat(s string) (Format, error) {
 		if !found {
 			break
 		}
-		name, tail, closed := strings.Cut(after, "}")
+		inside, tail, closed := strings.Cut(after, "}")
 		if !closed {
 			return Format{}, fmt.Errorf("name %q: a { has no }", s)
 		}
+		name, filters, _ := strings.Cut(inside, "|")
 		if placeholders[name] == nil {
 			return Format{}, fmt.Errorf("name %q: there is no placeholder {%s}; there are {name}, {username}, {network}, {plug} and {channel}", s, name)
 		}
-		f.parts = append(f.parts, part{placeholder: name})
+		p := part{placeholder: name}
+		if strings.Contains(inside, "|") {
+			for _, of := range strings.Split(filters, "|") {
+				filter, err := parseFilter(of)
+				if err != nil {
+					return Format{}, fmt.Errorf("name %q: %w", s, err)
+				}
+				p.filters = append(p.filters, filter)
+			}
+		}
+		f.parts = append(f.parts, p)
 		rest = tail
 	}
 	if len(f.parts) == 0 {
@@ -67,7 +79,8 @@ var defaultFormat = func() Format {
 	return f
 }()
 
-func (f Format) format(d *hook.Delivery) string {
+// format gives the name of a user of the delivery's network.
+func (f Format) format(d *hook.Delivery, u *plugv1.User) string {
 	if len(f.parts) == 0 {
 		f = defaultFormat
 	}
@@ -75,17 +88,20 @@ func (f Format) format(d *hook.Delivery) string {
 	for _, p := range f.parts {
 		if p.placeholder == "" {
 			b.WriteString(p.text)
-		} else {
-			b.WriteString(placeholders[p.placeholder](d))
+			continue
 		}
+		value := placeholders[p.placeholder](d, u)
+		for _, filter := range p.filters {
+			value = filter(value)
+		}
+		b.WriteString(value)
 	}
 	return b.String()
 }
 
-// displayName is the first name of an author that shows something.
-func displayName(d *hook.Delivery) string {
-	a := d.Event.GetAuthor()
-	for _, name := range []string{a.GetDisplayName(), a.GetUsername(), a.GetId()} {
+// displayName is the first name of a user that shows something.
+func displayName(u *plugv1.User) string {
+	for _, name := range []string{u.GetDisplayName(), u.GetUsername(), u.GetId()} {
 		if name = clean(name); name != "" {
 			return name
 		}

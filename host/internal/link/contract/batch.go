@@ -68,7 +68,7 @@ func checkEvent(e *plugv1.Event, now time.Time, refuse Refuse) error {
 
 // eventID accepts the id of an event; what is best effort needs none.
 func eventID(e *plugv1.Event) error {
-	if BestEffort(e) {
+	if plugv1.BestEffort(e) {
 		return optionalID("event_id", e.EventId)
 	}
 	return RequiredID("event_id", e.EventId)

@@ -18,9 +18,6 @@ const (
 	maxSpoolName = 255
 )
 
-// BestEffort tells whether an event is of a kind that is never journaled.
-func BestEffort(e *plugv1.Event) bool { return e.GetTyping() != nil || e.GetReadMarker() != nil }
-
 // checkKind refuses an event whose kind lacks what it needs.
 func checkKind(e *plugv1.Event, refuse Refuse) error {
 	switch k := e.Kind.(type) {

@@ -76,8 +76,8 @@ func TestWhatAKindNeeds(t *testing.T) {
 		if kept, _ := checked(e); kept != bestEffort {
 			t.Errorf("%s without an event id: kept %v", name, kept)
 		}
-		if BestEffort(e) != bestEffort {
-			t.Errorf("%s: best effort %v", name, BestEffort(e))
+		if plugv1.BestEffort(e) != bestEffort {
+			t.Errorf("%s: best effort %v", name, plugv1.BestEffort(e))
 		}
 	}
 	for name, change := range map[string]func(map[string]*plugv1.Event) *plugv1.Event{

@@ -278,7 +278,13 @@ type Delivery struct {
 	// what is ours.
 	Ours bool `protobuf:"varint,6,opt,name=ours,proto3" json:"ours,omitempty"`
 	// Where the event is in the journal.
-	Place         *EventPlace `protobuf:"bytes,7,opt,name=place,proto3" json:"place,omitempty"`
+	Place *EventPlace `protobuf:"bytes,7,opt,name=place,proto3" json:"place,omitempty"`
+	// Optional. The message that the event is about, where that is not the event's
+	// own: the one that is edited, deleted, reacted to or answered. It names the one
+	// that others are copies of, wherever it was said; SendRequest takes it as it is.
+	About *MessageRef `protobuf:"bytes,8,opt,name=about,proto3" json:"about,omitempty"`
+	// Optional. The root of the thread that a message is in, likewise.
+	Thread        *MessageRef `protobuf:"bytes,9,opt,name=thread,proto3" json:"thread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,6 +364,20 @@ func (x *Delivery) GetOurs() bool {
 func (x *Delivery) GetPlace() *EventPlace {
 	if x != nil {
 		return x.Place
+	}
+	return nil
+}
+
+func (x *Delivery) GetAbout() *MessageRef {
+	if x != nil {
+		return x.About
+	}
+	return nil
+}
+
+func (x *Delivery) GetThread() *MessageRef {
+	if x != nil {
+		return x.Thread
 	}
 	return nil
 }
@@ -1028,7 +1048,7 @@ const file_plughost_host_v1_events_proto_rawDesc = "" +
 	"putSettledB\x06\n" +
 	"\x04kind\"/\n" +
 	"\x13SubscriptionStarted\x12\x18\n" +
-	"\aresumed\x18\x01 \x01(\bR\aresumed\"\x94\x02\n" +
+	"\aresumed\x18\x01 \x01(\bR\aresumed\"\xfe\x02\n" +
 	"\bDelivery\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1d\n" +
 	"\n" +
@@ -1037,7 +1057,9 @@ const file_plughost_host_v1_events_proto_rawDesc = "" +
 	"\x05event\x18\x04 \x01(\v2\x17.plughost.plug.v1.EventR\x05event\x125\n" +
 	"\x06origin\x18\x05 \x01(\v2\x1d.plughost.host.v1.EventOriginR\x06origin\x12\x12\n" +
 	"\x04ours\x18\x06 \x01(\bR\x04ours\x122\n" +
-	"\x05place\x18\a \x01(\v2\x1c.plughost.host.v1.EventPlaceR\x05place\">\n" +
+	"\x05place\x18\a \x01(\v2\x1c.plughost.host.v1.EventPlaceR\x05place\x122\n" +
+	"\x05about\x18\b \x01(\v2\x1c.plughost.host.v1.MessageRefR\x05about\x124\n" +
+	"\x06thread\x18\t \x01(\v2\x1c.plughost.host.v1.MessageRefR\x06thread\">\n" +
 	"\n" +
 	"EventPlace\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x14\n" +
@@ -1123,27 +1145,29 @@ var file_plughost_host_v1_events_proto_depIdxs = []int32{
 	16, // 3: plughost.host.v1.Delivery.event:type_name -> plughost.plug.v1.Event
 	5,  // 4: plughost.host.v1.Delivery.origin:type_name -> plughost.host.v1.EventOrigin
 	4,  // 5: plughost.host.v1.Delivery.place:type_name -> plughost.host.v1.EventPlace
-	17, // 6: plughost.host.v1.EventOrigin.source:type_name -> plughost.host.v1.MessageRef
-	18, // 7: plughost.host.v1.PutSettled.operation:type_name -> plughost.host.v1.Operation
-	19, // 8: plughost.host.v1.FetchEventsRequest.wait:type_name -> google.protobuf.Duration
-	1,  // 9: plughost.host.v1.FetchEventsResponse.entries:type_name -> plughost.host.v1.SubscribeResponse
-	13, // 10: plughost.host.v1.ListSubscriptionsResponse.subscriptions:type_name -> plughost.host.v1.Subscription
-	19, // 11: plughost.host.v1.Subscription.idle:type_name -> google.protobuf.Duration
-	0,  // 12: plughost.host.v1.EventService.Subscribe:input_type -> plughost.host.v1.SubscribeRequest
-	7,  // 13: plughost.host.v1.EventService.FetchEvents:input_type -> plughost.host.v1.FetchEventsRequest
-	9,  // 14: plughost.host.v1.EventService.Acknowledge:input_type -> plughost.host.v1.AcknowledgeRequest
-	11, // 15: plughost.host.v1.EventService.ListSubscriptions:input_type -> plughost.host.v1.ListSubscriptionsRequest
-	14, // 16: plughost.host.v1.EventService.DeleteSubscription:input_type -> plughost.host.v1.DeleteSubscriptionRequest
-	1,  // 17: plughost.host.v1.EventService.Subscribe:output_type -> plughost.host.v1.SubscribeResponse
-	8,  // 18: plughost.host.v1.EventService.FetchEvents:output_type -> plughost.host.v1.FetchEventsResponse
-	10, // 19: plughost.host.v1.EventService.Acknowledge:output_type -> plughost.host.v1.AcknowledgeResponse
-	12, // 20: plughost.host.v1.EventService.ListSubscriptions:output_type -> plughost.host.v1.ListSubscriptionsResponse
-	15, // 21: plughost.host.v1.EventService.DeleteSubscription:output_type -> plughost.host.v1.DeleteSubscriptionResponse
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	17, // 6: plughost.host.v1.Delivery.about:type_name -> plughost.host.v1.MessageRef
+	17, // 7: plughost.host.v1.Delivery.thread:type_name -> plughost.host.v1.MessageRef
+	17, // 8: plughost.host.v1.EventOrigin.source:type_name -> plughost.host.v1.MessageRef
+	18, // 9: plughost.host.v1.PutSettled.operation:type_name -> plughost.host.v1.Operation
+	19, // 10: plughost.host.v1.FetchEventsRequest.wait:type_name -> google.protobuf.Duration
+	1,  // 11: plughost.host.v1.FetchEventsResponse.entries:type_name -> plughost.host.v1.SubscribeResponse
+	13, // 12: plughost.host.v1.ListSubscriptionsResponse.subscriptions:type_name -> plughost.host.v1.Subscription
+	19, // 13: plughost.host.v1.Subscription.idle:type_name -> google.protobuf.Duration
+	0,  // 14: plughost.host.v1.EventService.Subscribe:input_type -> plughost.host.v1.SubscribeRequest
+	7,  // 15: plughost.host.v1.EventService.FetchEvents:input_type -> plughost.host.v1.FetchEventsRequest
+	9,  // 16: plughost.host.v1.EventService.Acknowledge:input_type -> plughost.host.v1.AcknowledgeRequest
+	11, // 17: plughost.host.v1.EventService.ListSubscriptions:input_type -> plughost.host.v1.ListSubscriptionsRequest
+	14, // 18: plughost.host.v1.EventService.DeleteSubscription:input_type -> plughost.host.v1.DeleteSubscriptionRequest
+	1,  // 19: plughost.host.v1.EventService.Subscribe:output_type -> plughost.host.v1.SubscribeResponse
+	8,  // 20: plughost.host.v1.EventService.FetchEvents:output_type -> plughost.host.v1.FetchEventsResponse
+	10, // 21: plughost.host.v1.EventService.Acknowledge:output_type -> plughost.host.v1.AcknowledgeResponse
+	12, // 22: plughost.host.v1.EventService.ListSubscriptions:output_type -> plughost.host.v1.ListSubscriptionsResponse
+	15, // 23: plughost.host.v1.EventService.DeleteSubscription:output_type -> plughost.host.v1.DeleteSubscriptionResponse
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_plughost_host_v1_events_proto_init() }

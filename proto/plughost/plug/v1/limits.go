@@ -31,3 +31,7 @@ const (
 	// MaxBatchBytes is the size at which an answer of StreamMessages is full.
 	MaxBatchBytes = 64 << 10
 )
+
+// BestEffort tells whether an event is of a kind that is never journaled and never
+// sent again: typing and read markers.
+func BestEffort(e *Event) bool { return e.GetTyping() != nil || e.GetReadMarker() != nil }

@@ -1,0 +1,106 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// complete gives an event what only the host knows of it, and remembers what later
+// events may refer to. It is called before the event is appended, so that whoever
+// reads the event finds it. Its error is the context's.
+func (in *Intake) complete(ctx context.Context, c id.Channel, e *plugv1.Event) error {
+	if in.o.Files != nil {
+		in.o.Files(ctx, e)
+	}
+	switch k := e.Kind.(type) {
+	case *plugv1.Event_Message:
+		if len(e.Aliases) == 0 && len(e.Reference) == 0 {
+			return nil
+		}
+		return in.until(ctx, func() error {
+			return in.o.Journal.SaveOriginal(ctx, c, &journalv1.OriginalRecord{Id: e.MessageId, Aliases: e.Aliases, Reference: e.Reference, AuthorId: e.Author.GetId()})
+		})
+	case *plugv1.Event_ReactionAdded:
+		if k.ReactionAdded.ReactionId == "" {
+			return nil
+		}
+		return in.until(ctx, func() error {
+			return in.o.Journal.SaveFelt(ctx, c, k.ReactionAdded.ReactionId, &journalv1.FeltRecord{MessageId: e.MessageId, Reaction: k.ReactionAdded.Reaction, User: actor(e)})
+		})
+	case *plugv1.Event_ReactionRemoved:
+		return in.completeRemoved(ctx, c, e, k.ReactionRemoved)
+	case *plugv1.Event_ReactionsSet:
+		return in.completeSet(ctx, c, e, k.ReactionsSet)
+	}
+	return nil
+}
+
+// completeRemoved finds out which reaction to which message it was, where the
+// network tells only the reaction's own id.
+func (in *Intake) completeRemoved(ctx context.Context, c id.Channel, e *plugv1.Event, r *plugv1.ReactionRemoved) error {
+	if r.ReactionId == "" || r.Reaction != nil && e.MessageId != "" {
+		return nil
+	}
+	return in.until(ctx, func() error {
+		felt, err := in.o.Journal.Felt(ctx, c, r.ReactionId)
+		if errors.Is(err, journal.ErrNotFound) {
+			return nil // older than the map; hooks make nothing of it
+		}
+		if err != nil {
+			return err
+		}
+		e.MessageId, r.Reaction = felt.MessageId, felt.Reaction
+		if e.Actor == nil && e.Author == nil {
+			e.Actor = felt.User
+		}
+		return nil
+	})
+}
+
+// completeSet works out what is new and what is gone in a user's whole set. The
+// record names the event, so that one that comes again is answered the same.
+func (in *Intake) completeSet(ctx context.Context, c id.Channel, e *plugv1.Event, set *plugv1.ReactionsSet) error {
+	m := id.Message{Channel: c, ID: id.MessageID(e.MessageId)}
+	return in.until(ctx, func() error {
+		r, err := in.o.Journal.Feels(ctx, m, actor(e).GetId())
+		if err != nil {
+			return err
+		}
+		if r.EventId != e.EventId {
+			r = &journalv1.FeelsRecord{EventId: e.EventId, Before: r.Now, Now: set.Reactions}
+			if err := in.o.Journal.SaveFeels(ctx, m, actor(e).GetId(), r); err != nil {
+				return err
+			}
+		}
+		set.Added, set.Removed = without(r.Now, r.Before), without(r.Before, r.Now)
+		return nil
+	})
+}
+
+// without gives the reactions of a that b doesn't have.
+func without(a, b []*plugv1.Reaction) (rest []*plugv1.Reaction) {
+	for _, r := range a {
+		if !slices.ContainsFunc(b, func(o *plugv1.Reaction) bool {
+			return o.GetEmoji() == r.GetEmoji() && o.GetCustom() == r.GetCustom()
+		}) {
+			rest = append(rest, proto.CloneOf(r))
+		}
+	}
+	return rest
+}
+
+// actor is who did it.
+func actor(e *plugv1.Event) *plugv1.User {
+	if e.Actor != nil {
+		return e.Actor
+	}
+	return e.Author
+}

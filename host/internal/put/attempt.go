@@ -1,0 +1,183 @@
+package put
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/plughost/plughost/host/internal/gate"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// try makes one attempt, unless an earlier one is settled while it waits for the
+// plug.
+func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
+	slot, err := o.ready(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	if o.attempt.GetUncertain() > 0 && !o.due() {
+		// The plug was restarted while this waited for a slot, and may still have
+		// an echo to tell.
+		slot.release()
+		return o.await(ctx)
+	}
+	defer slot.release()
+	if r, by := o.known(); r != nil {
+		return r, by, nil
+	}
+	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(last) {
+		return nil, 0, unconfirmed // the network's memory has ended meanwhile
+	}
+	action, err := o.prepare(ctx, slot)
+	if err != nil {
+		return nil, 0, err
+	}
+	pass := o.stage.Gate.Begin(o.channel, slot.scope())
+	o.passes = append(o.passes, pass)
+	now := time.Now()
+	timeout := slot.timeout()
+	a := &journalv1.Attempt{Position: o.position, OperationId: string(o.id), Number: 1, Uncertain: 1,
+		Noted: uint64(pass.Noted()), FirstTime: timestamppb.New(now), Deadline: timestamppb.New(now.Add(timeout + rpcMargin))}
+	a.Folded = o.folded
+	if last := o.attempt; last != nil {
+		a.Number, a.FirstTime = last.Number+1, last.FirstTime
+		a.Sent, a.Continuation = last.Sent, last.Continuation
+		if last.Uncertain > 0 {
+			a.Uncertain, a.Noted = last.Uncertain+1, last.Noted
+		}
+	}
+	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {
+		pass.End()
+		return nil, 0, err
+	}
+	// The record may have taken its time; what the next attempt waits for is the
+	// deadline of this RPC. (In the record it doesn't count: a host that reads it
+	// has new processes.)
+	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))
+	o.attempt, o.process = a, slot.process
+	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
+	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
+		OperationId:      string(o.id),
+		Channel:          string(o.channel.Source),
+		Action:           action,
+		Attempt:          a.Number,
+		FirstAttemptTime: a.FirstTime,
+		Sent:             o.sent(),
+		Continuation:     a.Continuation,
+	}, timeout)
+	// Before any event that waits for this Put is yielded, its receipts are known
+	// (O4), those of an attempt that failed half-way too.
+	o.know(response.Receipts)
+	if uncertain(response.Failure) {
+		pass.Uncertain(o.stage.SettleTimeout)
+	}
+	o.check(slot, response)
+	if response.Failure != nil {
+		// The stream may have told meanwhile that an earlier attempt was sent
+		// after all, or what became of this one.
+		if r, by := o.known(); r != nil && (r.Failure == nil || uncertain(response.Failure)) {
+			return r, by, nil
+		}
+	}
+	return response, journalv1.SettledBy_SETTLED_BY_ANSWER, nil
+}
+
+// uncertain tells whether a failure leaves open what was sent.
+func uncertain(f *plugv1.PutFailure) bool {
+	return f != nil && (f.Verdict == plugv1.Verdict_VERDICT_UNCERTAIN || f.Verdict == plugv1.Verdict_VERDICT_UNSPECIFIED)
+}
+
+// check reports receipts that break a promise of the plug.
+func (o *operation) check(slot *slot, response *plugv1.PutResponse) {
+	if slot.scope() != gate.Channel || o.stage.Breach == nil {
+		return
+	}
+	for _, r := range response.Receipts {
+		if r.Channel != "" && r.Channel != string(o.channel.Source) {
+			o.stage.Breach(o.channel.Network, fmt.Sprintf("it declared put scope CHANNEL, and its receipt for channel %q names channel %q", o.channel.Source, r.Channel))
+		}
+	}
+}
+
+// know makes receipts the origin of the events that they explain, from now.
+func (o *operation) know(receipts []*plugv1.Receipt) {
+	if settledAs(o.record.Action) == journalv1.SettledAs_SETTLED_AS_OTHER {
+		return // a reaction's receipt names no message
+	}
+	for i, r := range receipts {
+		o.stage.origins.add(o.channel, o.record, uint32(i+1), r)
+	}
+}
+
+// keepSent remembers which parts a failed attempt is known to have sent.
+func (o *operation) keepSent(response *plugv1.PutResponse) {
+	if response.Failure == nil || o.attempt == nil {
+		return
+	}
+	o.attempt.Continuation = response.Failure.Continuation
+	for i, r := range response.Receipts {
+		part := uint32(i + 1)
+		if !slices.ContainsFunc(o.attempt.Sent, func(s *plugv1.SentPart) bool { return s.Part == part }) {
+			o.attempt.Sent = append(o.attempt.Sent, &plugv1.SentPart{Part: part, Receipt: r})
+		}
+	}
+}
+
+// notSent records that the last attempt sent nothing more, so that a crash now
+// doesn't make it uncertain.
+func (o *operation) notSent(ctx context.Context) error {
+	o.attempt.Uncertain--
+	o.attempt.NotSent = true
+	o.attempt.Deadline = timestamppb.Now() // its RPC has ended
+	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: o.attempt}); err != nil {
+		return err
+	}
+	last := len(o.passes) - 1
+	o.passes[last].End()
+	o.passes = o.passes[:last]
+	return nil
+}
+
+// pause waits before the next attempt as the failure asks for.
+func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backoff.BackOff) error {
+	wait := delay.NextBackOff()
+	switch f.Verdict {
+	case plugv1.Verdict_VERDICT_RATE_LIMITED:
+		if d := f.RetryAfter.AsDuration(); d > 0 {
+			wait = d
+		}
+		if f.Scope == plugv1.FailureScope_FAILURE_SCOPE_PLUG {
+			o.stage.change(o.channel.Network, func(p *plug) { p.paused = time.Now().Add(wait) })
+		}
+		delay.Reset()
+	case plugv1.Verdict_VERDICT_LOGGED_OUT:
+		if o.stage.LoggedOut != nil {
+			o.stage.LoggedOut(o.channel.Network, f.Message)
+		}
+	}
+	o.log.Info("not sent; tried again later", "verdict", f.Verdict.String(), "reason", f.Message, "wait", wait)
+	return o.sleep(ctx, o.untilExpiry(wait), f.Verdict == plugv1.Verdict_VERDICT_NOT_SENT)
+}
+
+// sleep waits; with wake, until the plug is up in a new process if that is sooner.
+func (o *operation) sleep(ctx context.Context, d time.Duration, wake bool) error {
+	for end := time.Now().Add(d); ; {
+		o.stage.mu.Lock()
+		p := o.stage.plug(o.channel.Network)
+		changed, renewed := p.changed, p.live != nil && p.process != o.process
+		o.stage.mu.Unlock()
+		left := time.Until(end)
+		if left <= 0 || wake && renewed {
+			return ctx.Err()
+		}
+		if err := await(ctx, changed, left); err != nil {
+			return err
+		}
+	}
+}

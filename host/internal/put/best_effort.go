@@ -1,0 +1,52 @@
+package put
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/plughost/plughost/host/id"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+const (
+	// bestEffortTimeout is how long showing that somebody writes may take: it is of no
+	// use later.
+	bestEffortTimeout = 5 * time.Second
+	// maxBestEffort is how many run at once; one more is not carried out.
+	maxBestEffort = 64
+)
+
+// BestEffort carries out an action that is of use now or never, in a goroutine that Run
+// waits for: not while the plug is down, not in an order with anything else, not twice.
+// It passes no gate, since it makes no message, and returns at once.
+func (s *Stage) BestEffort(ctx context.Context, c id.Channel, name string, a *plugv1.Action) {
+	s.mu.Lock()
+	p := s.plug(c.Network)
+	live := p.live
+	ready := s.running != nil && live != nil && !p.waits[c.Source] && !time.Now().Before(p.paused) && live.can(kindOf(a))
+	if ready {
+		select {
+		case s.bestEffort <- struct{}{}:
+			s.running.Add(1)
+		default:
+			ready = false
+		}
+	}
+	running := s.running
+	s.mu.Unlock()
+	if !ready {
+		return
+	}
+	go func() {
+		defer running.Done()
+		defer func() { <-s.bestEffort }()
+		response := live.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
+			OperationId: name, Channel: string(c.Source), Action: a, Attempt: 1, FirstAttemptTime: timestamppb.Now(),
+		}, bestEffortTimeout)
+		if f := response.Failure; f != nil {
+			s.Logger.Debug("not shown", "channel", c.String(), "verdict", f.Verdict.String(), "reason", f.Message)
+		}
+	}()
+}
