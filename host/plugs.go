@@ -62,7 +62,7 @@ func (h *Host) supervised(name id.InstanceName, do func(*supervisor.Supervisor))
 	h.mu.Unlock()
 	if s == nil {
 		i := slices.IndexFunc(h.o.Plugs, func(p Plug) bool { return p.Name == name })
-		return &hook.Error{Code: codes.FailedPrecondition, Text: fmt.Sprintf("plug %s can't be started or stopped: %s", name, cmp.Or(h.o.Plugs[i].Fault, "the host does not run yet"))}
+		return &hook.Error{Code: codes.FailedPrecondition, Text: fmt.Sprintf("plug %s can't be started: %s", name, cmp.Or(h.o.Plugs[i].Fault, "the host does not run yet"))}
 	}
 	do(s)
 	return nil
