@@ -123,15 +123,6 @@ func serve(t *testing.T, dir string, h api.Host) (server *api.Server, stop func(
 	return server, stop
 }
 
-func client(t *testing.T, dir string) (*api.Client, context.Context) {
-	t.Helper()
-	c := api.NewClient(dir)
-	t.Cleanup(c.Close)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return c, ctx
-}
-
 func TestPlugs(t *testing.T) {
 	dir, h := t.TempDir(), newFakeHost()
 	serve(t, dir, h)
