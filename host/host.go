@@ -16,6 +16,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/accept"
 	"github.com/plughost/plughost/host/internal/drain"
+	"github.com/plughost/plughost/host/internal/files"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/hook/conversation"
 	"github.com/plughost/plughost/host/internal/intake"
@@ -49,6 +50,7 @@ type Host struct {
 	gate    *gate.Gate
 	put     *put.Stage
 	bridge  *conversation.Hook
+	files   *files.Store
 
 	running atomic.Pointer[running] // what callers from outside use; nil: Run doesn't run
 
@@ -193,6 +195,9 @@ func (h *Host) openStages(ctx context.Context, store journal.Store, run *running
 	if err := h.makeRunDir(); err != nil {
 		return nil, err
 	}
+	if err := h.openFiles(); err != nil {
+		return nil, err
+	}
 	end, err := h.journal.End(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -333,6 +338,15 @@ func (h *Host) makeRunDir() error {
 	return nil
 }
 
+// hookNames lists the names under which progress is stored.
+func (h *Host) hookNames() []id.HookName {
+	names := []id.HookName{conversation.Name}
+	for _, hk := range h.o.Hooks {
+		names = append(names, hk.Name())
+	}
+	return names
+}
+
 // retain clears the journal of what is finished and old.
 func (h *Host) retain(ctx context.Context) error {
 	t := time.NewTicker(retainEvery)
@@ -344,6 +358,9 @@ func (h *Host) retain(ctx context.Context) error {
 		}
 		if err != nil && ctx.Err() == nil {
 			h.log.Error("old records could not be removed; tried again later", "error", err)
+		}
+		if err := h.files.Retain(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			h.log.Error("old files could not be removed; tried again later", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -34,6 +34,8 @@ type Options struct {
 	JournalSync time.Duration
 	// KeepEvents is how long finished events and operations are kept: 7 days if 0.
 	KeepEvents time.Duration
+	// Files bound what is kept of the files that come with messages.
+	Files Files
 	// SettleTimeout is how long own events are held, and a new attempt waits,
 	// for an operation of which nobody knows whether it was sent: 10 s if 0.
 	SettleTimeout time.Duration

@@ -102,6 +102,7 @@ func (s *session) Start(ctx context.Context) error {
 		Abilities:  abilities,
 		Accepts:    described.Accepts,
 		Channels:   started.Channels,
+		Files:      s.host.spool(s.plug.Name),
 	})
 	s.host.setLink(s.plug.Name, s.link)
 	return nil
@@ -109,8 +110,13 @@ func (s *session) Start(ctx context.Context) error {
 
 // request makes the plug's own directories and what Start brings.
 func (s *session) request() (*plugv1.StartRequest, error) {
-	dir := filepath.Join(s.host.o.DataDir, "plugs", string(s.plug.Name))
-	state, spool := filepath.Join(dir, "state"), filepath.Join(dir, "spool")
+	spool := s.host.spoolDir(s.plug.Name)
+	state := filepath.Join(filepath.Dir(spool), "state")
+	// What a plug has not handed over it hands over again, and what it was given and
+	// has not sent it is given again.
+	if err := os.RemoveAll(spool); err != nil {
+		return nil, fmt.Errorf("clear the spool of plug %s: %w", s.plug.Name, err)
+	}
 	for _, d := range []string{state, filepath.Join(spool, "in"), filepath.Join(spool, "out")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make directory of plug %s: %w", s.plug.Name, err)
@@ -253,7 +259,7 @@ func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
 	}
 	defer stream.Close()
 	s.host.put.StreamOpened(s.network)
-	return in.Run(ctx, stream)
+	return in.Run(ctx, stream, s.host.spool(s.plug.Name))
 }
 
 // Quiesce implements supervisor.Session. The plug is no longer its network's, so

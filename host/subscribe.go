@@ -14,7 +14,6 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/accept"
 	"github.com/plughost/plughost/host/internal/drain"
-	"github.com/plughost/plughost/host/internal/hook/conversation"
 	"github.com/plughost/plughost/host/internal/subscribe"
 )
 
@@ -222,10 +221,7 @@ func (h *Host) openFeed(ctx context.Context, name id.HookName, from id.Sequence,
 // progressNames lists under which names the journal keeps progress, having forgotten
 // the subscriptions that nobody wants any more.
 func (h *Host) progressNames(ctx context.Context) ([]id.HookName, error) {
-	names := []id.HookName{conversation.Name}
-	for _, hk := range h.o.Hooks {
-		names = append(names, hk.Name())
-	}
+	names := h.hookNames()
 	registered, err := h.journal.Registrations(ctx, clientPrefix+":")
 	if err != nil {
 		return nil, err

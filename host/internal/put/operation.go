@@ -38,14 +38,15 @@ type operation struct {
 	id       id.OperationID
 	log      hclog.Logger
 
-	attempt *journalv1.Attempt       // the last one; nil before the first
-	process uint64                   // the plug's process that the last one went to
-	passes  []*gate.Pass             // of all attempts that may have been sent
-	folded  []string                 // edits whose content is sent in place of the first
-	of      string                   // the operation whose messages are edited
-	reacted *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
-	reason  string                   // why it is parked or given up
-	asked   id.OperationID           // the one that was accepted, also where its fallback is carried out
+	attempt  *journalv1.Attempt       // the last one; nil before the first
+	process  uint64                   // the plug's process that the last one went to
+	passes   []*gate.Pass             // of all attempts that may have been sent
+	folded   []string                 // edits whose content is sent in place of the first
+	of       string                   // the operation whose messages are edited
+	reacted  *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
+	takeBack func()                   // removes the files that the plug was given for the last attempt
+	reason   string                   // why it is parked or given up
+	asked    id.OperationID           // the one that was accepted, also where its fallback is carried out
 
 	mu    sync.Mutex
 	heard heard
@@ -65,6 +66,7 @@ func (o *operation) run(ctx context.Context) error {
 	o.news, o.asked = make(chan struct{}, 1), o.id
 	o.enter()
 	defer o.leave()
+	defer o.cleanup()
 	delay := backoff.NewExponentialBackOff()
 	delay.InitialInterval, delay.MaxInterval = 500*time.Millisecond, time.Minute
 	response, by, err := o.resume(ctx)
