@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -149,7 +150,7 @@ func (o *Options) check() error {
 	}
 	hooks := map[id.HookName]bool{conversation.Name: true}
 	for _, h := range o.Hooks {
-		if name := h.Name(); name == "" || hooks[name] {
+		if name := h.Name(); name == "" || hooks[name] || name == clientPrefix || strings.HasPrefix(string(name), clientPrefix+":") {
 			problems = append(problems, fmt.Errorf("hook name %q is empty or taken", name))
 		}
 		hooks[h.Name()] = true

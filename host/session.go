@@ -28,7 +28,7 @@ const streamHealthy = time.Minute
 
 // supervise makes a plug's supervisor.
 func (h *Host) supervise(p Plug) *supervisor.Supervisor {
-	log := h.log.Named("plug").With("plug", string(p.Name))
+	log := h.plugLog(p.Name)
 	return supervisor.New(supervisor.Options{
 		Name:   p.Name,
 		Logger: log,
@@ -104,6 +104,7 @@ func (s *session) Start(ctx context.Context) error {
 		Channels:   started.Channels,
 		Files:      s.host.spool(s.plug.Name),
 	})
+	s.host.setLink(s.plug.Name, s.link)
 	return nil
 }
 
@@ -264,6 +265,7 @@ func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
 // Quiesce implements supervisor.Session. The plug is no longer its network's, so
 // that another instance may be it.
 func (s *session) Quiesce(ctx context.Context) {
+	s.host.setLink(s.plug.Name, nil)
 	if s.network != "" {
 		s.host.put.Detach(s.network)
 		defer s.host.directory.release(s.plug.Name)

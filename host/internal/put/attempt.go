@@ -17,7 +17,7 @@ import (
 // try makes one attempt, unless an earlier one is settled while it waits for the
 // plug.
 func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
-	slot, err := o.stage.ready(ctx, o.channel)
+	slot, err := o.ready(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -196,7 +196,7 @@ func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backo
 		}
 	}
 	o.log.Info("not sent; tried again later", "verdict", f.Verdict.String(), "reason", f.Message, "wait", wait)
-	return o.sleep(ctx, wait, f.Verdict == plugv1.Verdict_VERDICT_NOT_SENT)
+	return o.sleep(ctx, o.untilExpiry(wait), f.Verdict == plugv1.Verdict_VERDICT_NOT_SENT)
 }
 
 // sleep waits; with wake, until the plug is up in a new process if that is sooner.

@@ -45,6 +45,8 @@ type operation struct {
 	of       string                   // the operation whose messages are edited
 	reacted  *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
 	takeBack func()                   // removes the files that the plug was given for the last attempt
+	reason   string                   // why it is parked or given up
+	asked    id.OperationID           // the one that was accepted, also where its fallback is carried out
 
 	mu    sync.Mutex
 	heard heard
@@ -61,7 +63,7 @@ type heard struct {
 
 // run carries the operation out. Its error is the context's.
 func (o *operation) run(ctx context.Context) error {
-	o.news = make(chan struct{}, 1)
+	o.news, o.asked = make(chan struct{}, 1), o.id
 	o.enter()
 	defer o.leave()
 	defer o.cleanup()
@@ -145,6 +147,9 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED {
 		settled.Source, settled.OfOperationId = o.record.Target, o.of
 	}
+	if outcome == journalv1.Outcome_OUTCOME_DROPPED {
+		settled.Reason = o.reason
+	}
 	chart := func() error {
 		return o.must(ctx, func(ctx context.Context) error { return o.chart(ctx, settled) })
 	}
@@ -163,6 +168,9 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		return err
 	}
 	o.progress.settled, o.progress.attempt = settled, nil
+	if o.stage.Settled != nil {
+		o.stage.Settled(o.channel, o.asked, o.record, settled, o.reason)
+	}
 	for _, pass := range o.passes {
 		pass.End()
 	}
@@ -174,6 +182,7 @@ func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason str
 	if uncertain := o.attempt.GetUncertain(); uncertain > 1 || uncertain == 1 && verdict == plugv1.Verdict_VERDICT_UNCERTAIN {
 		reason = "it may have been sent all the same: " + reason
 	}
+	o.reason = reason
 	o.log.Error("parked", "verdict", verdict.String(), "reason", reason)
 	err := o.must(ctx, func(ctx context.Context) error {
 		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,
