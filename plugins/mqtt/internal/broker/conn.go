@@ -64,14 +64,15 @@ type Conn struct {
 	tasks sync.WaitGroup
 
 	mu         sync.Mutex
-	running    int                // publishes that have begun and have no answer
-	tooLarge   bool               // the broker left because of the one publish that ran
-	disconnect *Refusal           // why the broker left
-	dropped    uint64             // messages of QoS 0
-	pending    []*packets.Publish // done, not acknowledged; bound: ReceiveMaximum
-	unsettled  int                // pending, and those being acknowledged
-	settled    chan struct{}      // closed when unsettled becomes 0
-	wake       chan struct{}      // holds one: something is pending
+	running    int                 // publishes that have begun and have no answer
+	attempts   map[uint16]*attempt // by packet id: those without an answer; bound: the Puts that run
+	tooLarge   bool                // the broker left because of the one publish that ran
+	disconnect *Refusal            // why the broker left
+	dropped    uint64              // messages of QoS 0
+	pending    []*packets.Publish  // done, not acknowledged; bound: ReceiveMaximum
+	unsettled  int                 // pending, and those being acknowledged
+	settled    chan struct{}       // closed when unsettled becomes 0
+	wake       chan struct{}       // holds one: something is pending
 }
 
 // Dial connects, until ctx ends. A broker that doesn't let us in is a *Refusal.
@@ -89,7 +90,7 @@ func Dial(ctx context.Context, o Options) (_ *Conn, err error) {
 		}
 		conn = secure
 	}
-	c := &Conn{raw: raw, arrived: make(chan *paho.Publish, 2*ReceiveMaximum), flush: o.Flush, wake: make(chan struct{}, 1)}
+	c := &Conn{raw: raw, arrived: make(chan *paho.Publish, 2*ReceiveMaximum), flush: o.Flush, wake: make(chan struct{}, 1), attempts: make(map[uint16]*attempt)}
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.session = &session{State: state.NewInMemory(), conn: c}
 	c.client = paho.NewClient(paho.ClientConfig{

@@ -151,6 +151,12 @@ func TestPublishAnswers(t *testing.T) {
 			}
 		}
 	}
+	pubackAndCut := func(code byte) func(net.Conn, *packets.ControlPacket) {
+		return func(conn net.Conn, p *packets.ControlPacket) {
+			puback(code)(conn, p)
+			conn.Close()
+		}
+	}
 	leave := func(code byte) func(net.Conn, *packets.ControlPacket) {
 		return func(conn net.Conn, p *packets.ControlPacket) {
 			if p.Type == packets.PUBLISH {
@@ -170,15 +176,17 @@ func TestPublishAnswers(t *testing.T) {
 		want   func(error) bool
 		ends   bool
 	}{
-		"taken":          {puback(0), patience, func(err error) bool { return err == nil }, false},
-		"no subscribers": {puback(0x10), patience, func(err error) bool { return err == nil }, false},
-		"not authorized": {puback(NotAuthorized), patience, refused(NotAuthorized), false},
-		"quota":          {puback(QuotaExceeded), patience, refused(QuotaExceeded), false},
-		"too large":      {leave(PacketTooLarge), patience, refused(PacketTooLarge), true},
-		"shutting down":  {leave(0x8B), patience, uncertain, true},
-		"cut":            {func(conn net.Conn, _ *packets.ControlPacket) { conn.Close() }, patience, uncertain, true},
-		"no answer":      {nil, 50 * time.Millisecond, uncertain, true},
-		"no time at all": {nil, 0, func(err error) bool { return errors.Is(err, ErrNotSent) || uncertain(err) }, false},
+		"taken":               {puback(0), patience, func(err error) bool { return err == nil }, false},
+		"no subscribers":      {puback(0x10), patience, func(err error) bool { return err == nil }, false},
+		"not authorized":      {puback(NotAuthorized), patience, refused(NotAuthorized), false},
+		"quota":               {puback(QuotaExceeded), patience, refused(QuotaExceeded), false},
+		"taken, cut behind":   {pubackAndCut(0), patience, func(err error) bool { return err == nil }, true},
+		"refused, cut behind": {pubackAndCut(NotAuthorized), patience, refused(NotAuthorized), true},
+		"too large":           {leave(PacketTooLarge), patience, refused(PacketTooLarge), true},
+		"shutting down":       {leave(0x8B), patience, uncertain, true},
+		"cut":                 {func(conn net.Conn, _ *packets.ControlPacket) { conn.Close() }, patience, uncertain, true},
+		"no answer":           {nil, 50 * time.Millisecond, uncertain, true},
+		"no time at all":      {nil, 0, func(err error) bool { return errors.Is(err, ErrNotSent) || uncertain(err) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := startFake(t)

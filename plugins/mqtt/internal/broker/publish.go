@@ -12,7 +12,11 @@ import (
 
 // attempt is what is known of a publish that runs.
 type attempt struct {
-	begun bool // from here on it may be on its way; guarded by Conn.mu
+	id uint16 // its packet id; 0 with QoS 0
+
+	// Guarded by Conn.mu.
+	begun  bool            // from here on it may be on its way
+	answer *packets.Puback // what the broker says of it
 }
 
 type attemptKey struct{}
@@ -43,17 +47,17 @@ func (c *Conn) Publish(ctx context.Context, m *paho.Publish) error {
 	if m.QoS == 0 { // it has no packet id and no answer
 		c.begin(ctx, a)
 	}
-	answer, err := c.client.Publish(run, m)
-	begun := c.finish(a)
+	_, err := c.client.Publish(run, m)
+	begun, answer := c.finish(a)
 	switch {
-	case err == nil:
-		return nil
-	case answer != nil:
+	case answer != nil && answer.ReasonCode >= 0x80:
 		r := &Refusal{Code: answer.ReasonCode}
 		if answer.Properties != nil {
 			r.Reason = answer.Properties.ReasonString
 		}
 		return r
+	case err == nil || answer != nil:
+		return nil
 	case errors.Is(err, paho.ErrInvalidArguments): // the broker doesn't have this QoS, or no retained messages
 		return &Refusal{Code: Unwilling, Reason: err.Error()}
 	case !begun:
@@ -89,6 +93,9 @@ func (c *Conn) begin(ctx context.Context, a *attempt) {
 	c.mu.Lock()
 	a.begun = true
 	c.running++
+	if a.id != 0 {
+		c.attempts[a.id] = a
+	}
 	c.mu.Unlock()
 	if ctx.Err() != nil {
 		c.abort(errLate)
@@ -101,13 +108,26 @@ func (c *Conn) hasBegun(a *attempt) bool {
 	return a.begun
 }
 
-func (c *Conn) finish(a *attempt) (begun bool) {
+// answered notes the broker's answer to the publish with its packet id.
+func (c *Conn) answered(answer *packets.Puback) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.attempts[answer.PacketID]; a != nil {
+		a.answer = answer
+		delete(c.attempts, answer.PacketID)
+	}
+}
+
+func (c *Conn) finish(a *attempt) (begun bool, answer *packets.Puback) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a.begun {
 		c.running--
 	}
-	return a.begun
+	if c.attempts[a.id] == a {
+		delete(c.attempts, a.id)
+	}
+	return a.begun, a.answer
 }
 
 // packetSize is the size of a publish on the wire.

@@ -23,9 +23,21 @@ func (s *session) AddToSession(ctx context.Context, packet pahosession.Packet, r
 		return err
 	}
 	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
+		if m, ok := packet.(*packets.Publish); ok {
+			a.id = m.PacketID
+		}
 		s.conn.begin(ctx, a)
 	}
 	return nil
+}
+
+// PacketReceived notes a broker's answer: if the connection ends right behind it, paho
+// may tell of the end only.
+func (s *session) PacketReceived(p *packets.ControlPacket, to chan<- *packets.Publish) error {
+	if answer, ok := p.Content.(*packets.Puback); ok {
+		s.conn.answered(answer)
+	}
+	return s.State.PacketReceived(p, to)
 }
 
 // Ack is paho's own acknowledgement, made when its handler has returned: too early.
