@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -178,6 +179,18 @@ func run1(t *testing.T, stdin, name string, args ...string) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out.String())
 	}
+}
+
+// hearsNext waits for the next n payloads.
+func (d *device) hearsNext(n int) []string {
+	d.b.t.Helper()
+	ctx, cancel := context.WithTimeout(d.b.t.Context(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "mosquitto_sub", d.args("-C", strconv.Itoa(n), "-F", "%p\x1e", "-N")...).Output()
+	if err != nil {
+		d.b.t.Fatalf("the device heard %q, and not %d: %v", out, n, err)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x1e"), "\x1e")
 }
 
 // eventually waits until something holds.

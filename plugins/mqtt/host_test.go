@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -140,11 +139,7 @@ func TestAlertInCommandOut(t *testing.T) {
 	if _, err := h.network.Say(t.Context(), "lobby", "ann", "heat"); err != nil {
 		t.Fatal(err)
 	}
-	var heard []string
-	eventually(t, "the heating has the command", func() bool {
-		heard = append(heard, d.hears("%p")...)
-		return len(heard) > 0
-	})
+	heard := d.hearsNext(1)
 	var command struct {
 		ID, Text string
 		Author   struct{ Name string }
@@ -204,16 +199,10 @@ func TestKilledInTheMiddle(t *testing.T) {
 		t.Errorf("the room has %d, want %d: %q", len(got), len(want), got)
 	}
 	heard := map[string]int{}
-	limit := time.After(patience)
-	for len(heard) < kills {
-		for _, c := range d.hears("%p") {
-			heard[c[strings.Index(c, "command-"):][:len("command-0")]]++
-		}
-		select {
-		case <-limit:
-			t.Fatalf("the heating heard %v", heard)
-		default:
-		}
+	for _, c := range d.hearsNext(kills) {
+		heard[c[strings.Index(c, "command-"):][:len("command-0")]]++
 	}
-	t.Log("commands were heard", heard)
+	if len(heard) != kills {
+		t.Errorf("the heating heard %v", heard)
+	}
 }

@@ -18,6 +18,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 20 * time.Second
 
 // fake is a broker that answers as it is told, for what no real one does on request.
+//
+// Its On… funcs are set before the first connection.
 type fake struct {
 	t  *testing.T
 	l  net.Listener
@@ -111,10 +113,12 @@ func message() *paho.Publish {
 // A refusal keeps its code, whatever it is.
 func TestRefusedLogin(t *testing.T) {
 	f := startFake(t)
+	next := make(chan byte, 1)
+	f.OnConnect = func(*packets.Connect) *packets.Connack {
+		return &packets.Connack{ReasonCode: <-next, Properties: &packets.Properties{ReasonString: "because"}}
+	}
 	for code := 0x80; code <= 0xFF; code++ {
-		f.OnConnect = func(*packets.Connect) *packets.Connack {
-			return &packets.Connack{ReasonCode: byte(code), Properties: &packets.Properties{ReasonString: "because"}}
-		}
+		next <- byte(code)
 		_, err := f.dial(nil)
 		if r, ok := errors.AsType[*Refusal](err); !ok || int(r.Code) != code || r.Error() == "" {
 			t.Errorf("0x%02X: %v", code, err)
