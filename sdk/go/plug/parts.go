@@ -31,7 +31,6 @@ func (s *server) parts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Pa
 		parts = append(parts, newParts(r, asMessage(req, &plugv1.Message{}), deadline)[0])
 	}
 	thread := req.GetAction().GetThread().GetReceipts()
-	_, prefix := textAndPrefix(r, req.GetAction())
 	for i, p := range parts {
 		p.Number, p.Of, p.OperationID = i+1, len(parts), partID(req.GetOperationId(), i+1, len(parts))
 		p.Action = req.GetAction()
@@ -39,26 +38,9 @@ func (s *server) parts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Pa
 		if i < len(groups) {
 			p.Attachments = groups[i]
 		}
-		if p.Content == nil {
-			p.Content = partContent(p, prefix, content.GetText())
-		}
 	}
 	parts[0].ReplyTo = content.GetReplyTo().GetTarget().GetReceipts()
 	return parts
-}
-
-// partContent is the formatted text of a part: that of a text which is one part is
-// known whole.
-func partContent(p *Part, prefix string, text *plugv1.Text) *plugv1.Text {
-	if p.Text != prefix+PlainText(text) {
-		return NewText(p.Text)
-	}
-	content := &plugv1.Text{}
-	if prefix != "" {
-		content.Segments = append(content.Segments, &plugv1.Segment{Text: prefix})
-	}
-	content.Segments = append(content.Segments, text.GetSegments()...)
-	return content
 }
 
 // asMessage is the request with its action made the message of a content: that of an
