@@ -207,12 +207,15 @@ func (s *Session) show(it item) wire.Frame {
 		return &wire.Mark{Position: s.position, Channel: s.outer(ch)}
 	}
 	m := it.message
+	if m.fleeting() && s.position <= s.catchUpAt {
+		return nil // it is of use only while it happens
+	}
 	e := &wire.Event{
 		Position: s.position, Channel: s.outer(ch), EventID: it.eventID, MessageID: m.id, Time: m.time,
 		AuthorID: m.authorID, Author: m.author, Own: string(it.own), OperationID: it.operationID, Text: m.text,
 	}
 	if e.EventID == "" {
-		e.EventID = m.id
+		e.EventID = m.event()
 	}
 	if it.own == script.OwnMissing {
 		e.Own = ""
@@ -220,6 +223,7 @@ func (s *Session) show(it item) wire.Frame {
 	if s.account.set.TwoCallFetch {
 		e.Text, e.Fetch = "", true
 	}
+	m.tell(e, s.account)
 	if s.n.settings.LogShown {
 		s.n.record(ledger.Shown, m, s.name, e.EventID)
 	}
