@@ -12,8 +12,11 @@ import (
 // Definition.Config showed. The host has checked it against that struct's schema; an
 // error is a BadConfig all the same, to be returned from Start: a field that the
 // struct does not know, say.
-func (s *Session) Config(into any) error {
-	decoder := json.NewDecoder(strings.NewReader(s.config))
+func (s *Session) Config(into any) error { return DecodeConfig(s.config, into) }
+
+// DecodeConfig decodes a config as Session.Config does: for a ConfigValidator.
+func DecodeConfig(configJSON string, into any) error {
+	decoder := json.NewDecoder(strings.NewReader(configJSON))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		var wrong *json.UnmarshalTypeError

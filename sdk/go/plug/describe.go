@@ -37,25 +37,28 @@ func describe(d Definition, plug Plug) (*plugv1.DescribeResponse, error) {
 	if abilities == nil {
 		abilities = &plugv1.Abilities{}
 	}
+	accepted := accepts(plug)
+	if _, err := allowed(accepted, abilities); err != nil {
+		return nil, err
+	}
+	_, edits := plug.(Editor)
+	_, puts := plug.(Putter)
+	_, whole := plug.(WholePutter)
+	if edits && !puts && !whole {
+		return nil, errors.New("it is an Editor and no Putter: an edit may have more parts than the message had")
+	}
 	return &plugv1.DescribeResponse{
 		Name:              d.Name,
 		Version:           d.Version,
 		Network:           d.Network,
 		ConfigSchema:      schema,
 		Emits:             emits,
-		Accepts:           accepts(plug),
+		Accepts:           accepted,
 		Abilities:         abilities,
 		PutScope:          d.PutScope,
 		MaxConcurrentPuts: max(d.MaxConcurrentPuts, 1),
+		Services:          services(plug),
 	}, nil
-}
-
-func accepts(plug Plug) []plugv1.ActionKind {
-	switch plug.(type) {
-	case Putter, WholePutter:
-		return []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_MESSAGE}
-	}
-	return nil
 }
 
 // configSchema gives the JSON Schema of a config's struct; "" for nil.

@@ -1,6 +1,7 @@
 package plug
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -31,8 +32,10 @@ func TestDescribeIsComputed(t *testing.T) {
 	}{
 		"read only":     {receiver{&fake{}}, nil},
 		"put":           {putter{&fake{}}, message},
-		"put whole":     {wholePutter{&fake{}}, message},
+		"put whole":     {wholePutter{&fake{}}, wholeActions},
 		"put, receives": {full{putter: putter{&fake{}}}, message},
+		"all of it":     {&chat{}, wholeActions},
+		"delete only":   {deleteOnly{&fake{}}, []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_DELETE}},
 	} {
 		got, err := describe(definition(c.plug), c.plug)
 		if err != nil {
@@ -84,8 +87,12 @@ func TestConfigSchema(t *testing.T) {
 
 func TestDefinitionErrors(t *testing.T) {
 	for want, change := range map[string]func(*Definition){
-		"New is missing":               func(d *Definition) { d.New = nil },
-		"its New gave nil":             func(d *Definition) { d.New = func() Plug { return nil } },
+		"New is missing":   func(d *Definition) { d.New = nil },
+		"its New gave nil": func(d *Definition) { d.New = func() Plug { return nil } },
+		"ACTION_KIND_EDIT is listed": func(d *Definition) {
+			d.Abilities = &plugv1.Abilities{Actions: []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_EDIT}}
+		},
+		"an Editor and no Putter":      func(d *Definition) { d.New = func() Plug { return editOnly{&fake{}} } },
 		"lower case letters":           func(d *Definition) { d.Name = "No Name" },
 		"version is missing":           func(d *Definition) { d.Version = "" },
 		"network is missing":           func(d *Definition) { d.Network = "" },
@@ -101,6 +108,14 @@ func TestDefinitionErrors(t *testing.T) {
 		}
 	}
 }
+
+type deleteOnly struct{ *fake }
+
+func (deleteOnly) Delete(context.Context, *Deletion) error { return nil }
+
+type editOnly struct{ *fake }
+
+func (editOnly) Edit(context.Context, *Part) (*plugv1.Receipt, error) { return nil, nil }
 
 type port struct {
 	Port int `json:"port"`

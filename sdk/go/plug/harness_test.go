@@ -73,6 +73,7 @@ type host struct {
 	t      *testing.T
 	server *server
 	client plugv1.PlugClient
+	conn   *grpc.ClientConn
 	log    *syncBuffer
 }
 
@@ -88,7 +89,7 @@ func newHost(t *testing.T, d Definition) *host {
 	}
 	listener := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(plugv1.MaxMessageBytes))
-	plugv1.RegisterPlugServer(g, s)
+	s.register(g)
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(listener) }()
 	conn, err := grpc.NewClient("passthrough:///plug", grpc.WithContextDialer(listener.dial),
@@ -97,7 +98,7 @@ func newHost(t *testing.T, d Definition) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{t: t, server: s, client: plugv1.NewPlugClient(conn), log: logged}
+	h := &host{t: t, server: s, client: plugv1.NewPlugClient(conn), conn: conn, log: logged}
 	t.Cleanup(func() {
 		_, _ = h.client.Stop(context.Background(), &plugv1.StopRequest{Grace: durationpb.New(time.Minute)})
 		conn.Close()

@@ -3,6 +3,7 @@ package plug
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,7 @@ type entry struct {
 	caughtUp []string
 	cursors  []*plugv1.Cursor
 	size     int
+	fleeting bool // best effort: dropped rather than waited for, sent once
 
 	// answer is the number of the answer that took it on the stream that is open;
 	// 0 if none has. Guarded by the outbox.
@@ -62,7 +64,8 @@ type outbox struct {
 	ready   chan struct{}     // holds one: there may be something to send on that stream
 	cursors map[string][]byte // the last of each scope; bound: the scopes the author uses
 
-	added, settled uint64    // entries ever queued, ever acknowledged
+	added, settled uint64    // entries ever queued, ever acknowledged; without fleeting ones
+	fleeting       int       // those in queued
 	puts           int       // running Puts
 	blocked        int       // callers of add that wait
 	room, acked    broadcast // the queue got room; settled or puts changed
@@ -78,6 +81,9 @@ func (o *outbox) add(ctx context.Context, ended <-chan struct{}, e *entry) error
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for !o.fits(e.size) {
+		if o.dropFleeting() {
+			continue
+		}
 		room := o.room.wait()
 		o.blocked++
 		o.mu.Unlock()
@@ -97,6 +103,30 @@ func (o *outbox) add(ctx context.Context, ended <-chan struct{}, e *entry) error
 	}
 	o.push(e)
 	return nil
+}
+
+// addFleeting queues an entry that may be dropped, and drops it if the queue is half
+// full. It never blocks.
+func (o *outbox) addFleeting(e *entry) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queued.entries) >= maxQueued/2 || o.queued.bytes+e.size > maxQueuedBytes/2 {
+		return
+	}
+	o.queued.push(e)
+	o.fleeting++
+	o.wakeSender()
+}
+
+// dropFleeting makes room for what may not be dropped, and says whether there was
+// anything to drop.
+func (o *outbox) dropFleeting() bool {
+	if o.fleeting == 0 {
+		return false
+	}
+	o.fleeting = 0
+	o.queued.drop(func(e *entry) bool { return e.fleeting })
+	return true
 }
 
 // addOutcome queues the outcome of a Put, always: there is at most one for each Put,
@@ -200,6 +230,17 @@ func (o *outbox) startOver() {
 	}
 }
 
+// forgetCursor forgets the cursor of a scope, also where it was queued and not yet
+// sent: the host has forgotten it too.
+func (o *outbox) forgetCursor(scope string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.cursors, scope)
+	for _, e := range o.queued.entries { // no stream has seen them yet
+		e.cursors = slices.DeleteFunc(e.cursors, func(c *plugv1.Cursor) bool { return c.GetScope() == scope })
+	}
+}
+
 // lastCursors gives a copy of the last cursor of each scope.
 func (o *outbox) lastCursors() Cursors {
 	o.mu.Lock()
@@ -222,6 +263,7 @@ func (o *outbox) open(cursors []*plugv1.Cursor) (epoch uint64, ready <-chan stru
 		e.answer = 0
 	}
 	o.resent = 0
+	o.dropFleeting() // nobody is still writing after the time without a stream
 	o.epoch++
 	o.ready = make(chan struct{}, 1)
 	return o.epoch, o.ready
@@ -245,11 +287,17 @@ func (o *outbox) next(epoch, answer uint64) []*entry {
 		}
 		if !again {
 			o.queued.pop(1)
-			o.kept.push(e)
 			o.room.wake()
 		}
-		o.resent++
-		e.answer = answer
+		if e.fleeting {
+			o.fleeting--
+		} else {
+			if !again {
+				o.kept.push(e)
+			}
+			o.resent++
+			e.answer = answer
+		}
 		batch = append(batch, e)
 		bytes += e.size
 	}
@@ -300,43 +348,4 @@ func (o *outbox) lastActivity() *timestamppb.Timestamp {
 		return timestamppb.New(time.Unix(0, at))
 	}
 	return nil
-}
-
-// fifo is a list of entries with the sum of their sizes. Its users keep its bound.
-type fifo struct {
-	entries []*entry
-	bytes   int
-}
-
-func (f *fifo) push(e *entry) {
-	f.entries = append(f.entries, e)
-	f.bytes += e.size
-}
-
-func (f *fifo) pop(n int) {
-	for _, e := range f.entries[:n] {
-		f.bytes -= e.size
-	}
-	clear(f.entries[:n])
-	if f.entries = f.entries[n:]; len(f.entries) == 0 {
-		f.entries = nil // let a burst's memory go
-	}
-}
-
-// broadcast wakes everybody who waits for a change. Both methods are called with
-// the lock held that guards what changes.
-type broadcast struct{ ch chan struct{} }
-
-func (b *broadcast) wait() <-chan struct{} {
-	if b.ch == nil {
-		b.ch = make(chan struct{})
-	}
-	return b.ch
-}
-
-func (b *broadcast) wake() {
-	if b.ch != nil {
-		close(b.ch)
-		b.ch = nil
-	}
 }

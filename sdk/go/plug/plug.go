@@ -86,13 +86,17 @@ type Putter interface {
 	Put(ctx context.Context, p *Part) (*plugv1.Receipt, error)
 }
 
-// WholePutter is a Plug that splits for itself: it gets each action whole. If it
-// is implemented, Putter is not used.
+// WholePutter is a Plug that splits for itself: it gets each action whole, of every
+// kind that there is, and answers Unsupported for what its network can't do. If it is
+// implemented, Putter, Editor, Deleter and the like are not used. Typing and read
+// markers are best effort here too: tried once, their answer is only logged. Describe
+// claims all kinds, unless Abilities.Actions names those that work.
 type WholePutter interface {
 	// PutWhole carries out one action, by the rules of Putter.Put. With an error
 	// the receipts are those of the parts that were sent; w.Sent and, if the error
 	// was made by WithContinuation, w.Continuation bring them back at the next
-	// attempt, which completes the action and repeats nothing.
+	// attempt, which completes the action and repeats nothing. Without an error a
+	// message and an edit need a receipt; an added reaction may have one.
 	PutWhole(ctx context.Context, w *Whole) ([]*plugv1.Receipt, error)
 }
 
@@ -106,7 +110,8 @@ type Receiver interface {
 	// (1 s to 60 s), with the last cursors that were queued.
 	//
 	// It runs in the background from the moment the host has brought the cursors,
-	// one run at a time; ctx ends when the host stops the plug.
+	// one run at a time; ctx ends when the host stops the plug, and when it changes the
+	// channels in use (see ChannelSetter).
 	Receive(ctx context.Context, q *Queue, cursors Cursors) error
 }
 
@@ -142,7 +147,10 @@ type Part struct {
 	// Content is the same text with its formatting. A plug that renders it for
 	// itself, with sdk/go/text, takes this in place of Text.
 	Content *plugv1.Text
-	// Attachments are what comes with this part: files in spool "in/", places.
+	// Attachments are what comes with this part: files in spool "in/" (Session.Spool),
+	// places. The first part has them all, unless Limits.Files allows it fewer files:
+	// then those that follow have the rest. A message of nothing but attachments has one
+	// part, with no text but the author's name.
 	Attachments []*plugv1.Attachment
 	// Emote is true for "/me".
 	Emote bool
@@ -150,7 +158,7 @@ type Part struct {
 	// empty if none is. Only the first part has it.
 	ReplyTo []*plugv1.Receipt
 	// Thread is what represents the root of the thread that it goes to, the primary
-	// part first; empty: to the channel itself.
+	// part first; empty: to the channel itself. Every part has it.
 	Thread []*plugv1.Receipt
 	// Target is, in Edit, the message to be edited; nil in Put.
 	Target *plugv1.Receipt
@@ -177,7 +185,7 @@ type Whole struct {
 	Channel string
 	// Action is what to do; read only.
 	Action *plugv1.Action
-	// Text is the plain text of a message; unless the author mode is NATIVE it has
+	// Text is the plain text of a message or an edit; unless the author mode is NATIVE it has
 	// the author's name in front.
 	Text string
 	// Attempt is 1 for the first. FirstAttempt is the time of the first, the same

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+	"github.com/plughost/plughost/sdk/go/plug/internal/contract"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -32,6 +33,10 @@ func (s *server) Put(ctx context.Context, req *plugv1.PutRequest) (*plugv1.PutRe
 	act := s.actor(r, req)
 	if act == nil {
 		return failed(Unsupported(errors.New("this plug does not carry out this kind of action"))), nil
+	}
+	if isBestEffort(kindOf(req.GetAction())) {
+		s.tryLater(r, req, act)
+		return &plugv1.PutResponse{}, nil
 	}
 	deadline := time.Now().Add(defaultPutTimeout)
 	if req.GetDeadline() != nil {
@@ -86,27 +91,14 @@ func listeningContext(ctx context.Context) (context.Context, bool) {
 	return listening, ok
 }
 
-// actor gives the function that carries the request out, or nil if there is none.
-func (s *server) actor(r *run, req *plugv1.PutRequest) func(context.Context, time.Time) ([]*plugv1.Receipt, error) {
-	if req.GetAction().GetMessage() == nil {
-		return nil
-	}
-	switch p := s.plug.(type) {
-	case WholePutter:
-		return func(ctx context.Context, deadline time.Time) ([]*plugv1.Receipt, error) {
-			return s.putWhole(ctx, p, newWhole(r, req, deadline))
-		}
-	case Putter:
-		return func(ctx context.Context, deadline time.Time) ([]*plugv1.Receipt, error) {
-			return s.putParts(ctx, p, newParts(r, req, deadline), req.GetSent())
-		}
-	}
-	return nil
-}
-
-// textAndPrefix gives a message's text and what stands in front of each part.
+// textAndPrefix gives the text of a message or an edit, and what stands in front of
+// each part; nothing for other kinds.
 func textAndPrefix(r *run, action *plugv1.Action) (text, prefix string) {
-	text = PlainText(action.GetMessage().GetText())
+	content := contentOf(action)
+	if content == nil {
+		return "", ""
+	}
+	text = PlainText(content.GetText())
 	if r.abilities.GetAuthorMode() != plugv1.AuthorMode_AUTHOR_MODE_NATIVE {
 		prefix = action.GetAuthor().GetFormattedName()
 	}
@@ -159,88 +151,14 @@ func (s *server) putWhole(ctx context.Context, p WholePutter, w *Whole) (receipt
 		return err
 	})
 	for i, receipt := range receipts {
-		if bad := checkReceipt(receipt); bad != nil {
+		if bad := contract.Receipt(receipt); bad != nil {
 			return receipts[:i], Uncertain(bad)
 		}
 	}
-	if err == nil && len(receipts) == 0 {
+	if err == nil && len(receipts) == 0 && makesMessage(kindOf(w.Action)) {
 		err = Uncertain(errors.New("the plug gave no receipt"))
 	}
 	return receipts, err
-}
-
-// putParts sends the parts that were not sent yet, in order. It gives the receipts
-// of the parts from the first on without a hole, and why it stopped. A part that the
-// network has already, without telling its id, leaves such a hole.
-func (s *server) putParts(ctx context.Context, p Putter, parts []*Part, sent []*plugv1.SentPart) ([]*plugv1.Receipt, error) {
-	known := make(map[int]*plugv1.Receipt, len(parts))
-	for _, part := range sent {
-		known[int(part.GetPart())] = part.GetReceipt()
-	}
-	for _, part := range parts {
-		if known[part.Number] != nil {
-			continue
-		}
-		if ctx.Err() != nil {
-			return firstReceipts(known), NotSent(fmt.Errorf("part %d of %d: %w", part.Number, part.Of, context.Cause(ctx)))
-		}
-		receipt, err := s.putPart(ctx, p, part)
-		if VerdictOf(err) == plugv1.Verdict_VERDICT_ALREADY {
-			continue
-		}
-		if err != nil {
-			return firstReceipts(known), err
-		}
-		known[part.Number] = receipt
-	}
-	var receipts []*plugv1.Receipt
-	for _, part := range parts {
-		if known[part.Number] != nil {
-			receipts = append(receipts, known[part.Number])
-		}
-	}
-	if len(receipts) == 0 {
-		return nil, Already()
-	}
-	return receipts, nil
-}
-
-func (s *server) putPart(ctx context.Context, p Putter, part *Part) (receipt *plugv1.Receipt, err error) {
-	err = contain(s.log, "Put", func() (err error) {
-		receipt, err = p.Put(ctx, part)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := checkReceipt(receipt); err != nil {
-		return nil, Uncertain(err)
-	}
-	return receipt, nil
-}
-
-// firstReceipts gives the receipts of parts 1 to n, n+1 being the first unknown.
-func firstReceipts(known map[int]*plugv1.Receipt) []*plugv1.Receipt {
-	var receipts []*plugv1.Receipt
-	for n := 1; known[n] != nil; n++ {
-		receipts = append(receipts, known[n])
-	}
-	return receipts
-}
-
-// checkReceipt finds what would not reach the host.
-func checkReceipt(r *plugv1.Receipt) error {
-	if r.GetId() == "" {
-		return errors.New("the plug gave no receipt")
-	}
-	if err := checkID("receipt's id", r.GetId()); err != nil {
-		return err
-	}
-	if err := checkReference(r.GetReference()); err != nil {
-		return err
-	}
-	_, err := checkedSize(r)
-	return err
 }
 
 // slots bounds the Puts that run at once: so many over all channels, and one within

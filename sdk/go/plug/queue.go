@@ -3,15 +3,11 @@ package plug
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
-	"google.golang.org/protobuf/proto"
+	"github.com/plughost/plughost/sdk/go/plug/internal/contract"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -45,33 +41,54 @@ type Cursors map[string][]byte
 // Event queues what happened on the network, then the cursors that are valid after
 // it. The event belongs to the queue from the call on.
 //
-// A message needs Channel and MessageId. EventId is derived where it is empty: for
-// a message from its id, so that it is the same on replay; for other kinds at
-// random. Time is now where it is absent. An event over the contract's sizes
-// (256 KiB, ids of 512 bytes) or with invalid UTF-8 is an error.
+// Channel is required, MessageId for everything that is about a message, and what
+// event.proto requires of each kind. An event over the contract's sizes (256 KiB, ids
+// of 512 bytes) or with an id of invalid UTF-8 is an error; in what people wrote
+// (texts, names, titles, reasons) invalid UTF-8 becomes U+FFFD. Time is now where it
+// is absent. EventId is derived where it is empty, so that it is the same on replay:
+//
+//   - a message, a delete: from the message's id
+//   - an edit: from the message's id and the revision, or where there is none the
+//     time, if the author has set it, and the content. Without both, a message that is
+//     edited back to what it once was makes no second event
+//   - a reaction, added or removed: from the reaction's own id, else at random
+//   - a migrated channel: from where it goes
+//   - everything else: at random. A network that replays it has an id for it
+//
+// Typing and read markers are best effort: they have no event id, Event does not wait
+// for them, and they are dropped while the queue is half full, or if no stream was
+// open that could take them. They are never sent again.
 func (q *Queue) Event(ctx context.Context, e *plugv1.Event, after ...Cursor) error {
-	if e == nil {
-		return errors.New("queue an event: it is nil")
-	}
-	if e.GetEventId() == "" {
-		e.EventId = eventID(e)
+	size, err := contract.Event(e)
+	if err != nil {
+		return fmt.Errorf("queue an event: %w", err)
 	}
 	if e.GetTime() == nil {
 		e.Time = timestamppb.Now()
-	}
-	if err := checkEvent(e); err != nil {
-		return fmt.Errorf("queue an event: %w", err)
-	}
-	size, err := checkedSize(e)
-	if err != nil {
-		return fmt.Errorf("queue an event: %w", err)
 	}
 	cursors, cursorBytes, err := checkCursors(after)
 	if err != nil {
 		return fmt.Errorf("queue an event: %w", err)
 	}
 	q.out.active()
+	if contract.BestEffort(e) {
+		return q.addFleeting(ctx, e, size, cursors, cursorBytes)
+	}
 	return q.add(ctx, &entry{event: e, cursors: cursors, size: size + cursorBytes})
+}
+
+// addFleeting queues an event that may be dropped, and cursors that may not.
+func (q *Queue) addFleeting(ctx context.Context, e *plugv1.Event, size int, cursors []*plugv1.Cursor, cursorBytes int) error {
+	select {
+	case <-q.ended:
+		return ErrStopped
+	default:
+	}
+	q.out.addFleeting(&entry{event: e, fleeting: true, size: size + entryOverhead})
+	if len(cursors) == 0 {
+		return nil
+	}
+	return q.add(ctx, &entry{cursors: cursors, size: cursorBytes})
 }
 
 // Cursor queues a cursor without an event: at the first join, so that "now"
@@ -88,7 +105,7 @@ func (q *Queue) Cursor(ctx context.Context, c Cursor) error {
 // whole plug) has reached the present. The host waits for it before it tries again
 // what may have been sent, so a resumable plug says it after each connect.
 func (q *Queue) CaughtUp(ctx context.Context, scope string) error {
-	if err := checkID("scope", scope); err != nil {
+	if err := contract.ID("scope", scope); err != nil {
 		return fmt.Errorf("queue a caught-up scope: %w", err)
 	}
 	return q.add(ctx, &entry{caughtUp: []string{scope}, size: len(scope)})
@@ -100,13 +117,13 @@ func (q *Queue) Gap(ctx context.Context, g *plugv1.Gap) error {
 	if g.GetReason() == "" {
 		return errors.New("queue a gap: it has no reason")
 	}
-	if err := checkID("scope", g.GetScope()); err != nil {
+	if err := contract.ID("scope", g.GetScope()); err != nil {
 		return fmt.Errorf("queue a gap: %w", err)
 	}
 	if g.GetUntil() == nil {
 		g.Until = timestamppb.Now()
 	}
-	size, err := checkedSize(g)
+	size, err := contract.Size(g)
 	if err != nil {
 		return fmt.Errorf("queue a gap: %w", err)
 	}
@@ -137,63 +154,9 @@ func (q *Queue) add(ctx context.Context, e *entry) error {
 	return q.out.add(ctx, q.ended, e)
 }
 
-// eventID derives the id of an event that has none. The kind is part of it, since
-// one message has events of several kinds; an id too long for that is hashed.
-func eventID(e *plugv1.Event) string {
-	if e.GetMessage() == nil {
-		return "random:" + rand.Text()
-	}
-	id := "message:" + e.GetMessageId()
-	if len(id) > plugv1.MaxIDBytes {
-		sum := sha256.Sum256([]byte(e.GetMessageId()))
-		id = "message-sha256:" + hex.EncodeToString(sum[:])
-	}
-	return id
-}
-
-func checkEvent(e *plugv1.Event) error {
-	if e.GetChannel() == "" {
-		return errors.New("it has no channel: a network without channels uses one constant source")
-	}
-	if e.GetMessage() != nil && e.GetMessageId() == "" {
-		return errors.New("a message needs a message id")
-	}
-	for _, id := range [...]struct{ name, value string }{
-		{"channel", e.GetChannel()}, {"message id", e.GetMessageId()}, {"event id", e.GetEventId()},
-		{"operation id", e.GetOperationId()}, {"author's id", e.GetAuthor().GetId()}, {"actor's id", e.GetActor().GetId()},
-	} {
-		if err := checkID(id.name, id.value); err != nil {
-			return err
-		}
-	}
-	for _, alias := range e.GetAliases() {
-		if err := checkID("alias", alias); err != nil {
-			return err
-		}
-	}
-	return checkReference(e.GetReference())
-}
-
-func checkReference(reference []byte) error {
-	if len(reference) > plugv1.MaxReferenceBytes {
-		return fmt.Errorf("its reference has %d bytes, %d are allowed", len(reference), plugv1.MaxReferenceBytes)
-	}
-	return nil
-}
-
-func checkID(name, id string) error {
-	if len(id) > plugv1.MaxIDBytes {
-		return fmt.Errorf("its %s has %d bytes, %d are allowed", name, len(id), plugv1.MaxIDBytes)
-	}
-	if !utf8.ValidString(id) {
-		return fmt.Errorf("its %s is not valid UTF-8: %q", name, id)
-	}
-	return nil
-}
-
 func checkCursors(list []Cursor) (cursors []*plugv1.Cursor, size int, err error) {
 	for _, c := range list {
-		if err := checkID("cursor's scope", c.Scope); err != nil {
+		if err := contract.ID("cursor's scope", c.Scope); err != nil {
 			return nil, 0, err
 		}
 		if len(c.Value) == 0 {
@@ -209,17 +172,4 @@ func checkCursors(list []Cursor) (cursors []*plugv1.Cursor, size int, err error)
 		return nil, 0, fmt.Errorf("its cursors have %d bytes together, %d are allowed", size, plugv1.MaxEventBytes)
 	}
 	return cursors, size, nil
-}
-
-// checkedSize is the size of m on the wire, or why it can't go there. It encodes m,
-// which is the one way to find a string of invalid UTF-8 wherever it stands.
-func checkedSize(m proto.Message) (int, error) {
-	b, err := proto.Marshal(m)
-	if err != nil {
-		return 0, fmt.Errorf("encode it: %w", err)
-	}
-	if len(b) > plugv1.MaxEventBytes {
-		return 0, fmt.Errorf("it has %d bytes, %d are allowed", len(b), plugv1.MaxEventBytes)
-	}
-	return len(b), nil
 }

@@ -95,7 +95,7 @@ func TestWhatTheQueueRefuses(t *testing.T) {
 		"long actor's id":   event(func(e *plugv1.Event) { e.Actor = &plugv1.User{Id: long} }),
 		"long reference":    event(func(e *plugv1.Event) { e.Reference = make([]byte, plugv1.MaxReferenceBytes+1) }),
 		"wrong byte in id":  event(func(e *plugv1.Event) { e.MessageId = "\xff" }),
-		"wrong byte deep":   event(func(e *plugv1.Event) { e.GetMessage().Text.Segments[0].Text = "\xff" }),
+		"wrong byte deep":   event(func(e *plugv1.Event) { e.Author = &plugv1.User{Username: "\xff"} }),
 		"too large":         event(func(e *plugv1.Event) { e.GetMessage().Text = NewText(strings.Repeat("x", plugv1.MaxEventBytes)) }),
 		"long cursor":       cursor(Cursor{Value: make([]byte, plugv1.MaxCursorBytes+1)}),
 		"long scope":        cursor(Cursor{Scope: long, Value: []byte("x")}),

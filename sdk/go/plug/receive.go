@@ -36,16 +36,24 @@ func (s *server) beginPickUp(r *run) {
 
 // receive runs Receive again and again until the session stops its pick-up.
 func (s *server) receive(r *run, receiver Receiver) {
-	ctx := r.pickUp
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval, pause.Multiplier = minReceivePause, maxReceivePause, 2
 	for {
+		ctx, ok := r.turns.begin(r.pickUp)
+		if !ok {
+			return
+		}
 		began := time.Now()
 		err := contain(s.log, "Receive", func() error {
 			return receiver.Receive(ctx, r.session.Queue, s.outbox.lastCursors())
 		})
-		if ctx.Err() != nil {
+		rests := r.turns.end()
+		if r.pickUp.Err() != nil {
 			return
+		}
+		if rests {
+			pause.Reset()
+			continue // the channels in use are being changed
 		}
 		if time.Since(began) > maxReceivePause {
 			pause.Reset()
@@ -56,7 +64,7 @@ func (s *server) receive(r *run, receiver Receiver) {
 		} else {
 			s.log.Warn("receive returned, running it again", "pause", wait)
 		}
-		if !sleep(ctx, wait) {
+		if !sleep(r.pickUp, wait) {
 			return
 		}
 	}

@@ -86,7 +86,7 @@ type adapter struct {
 }
 
 func (a *adapter) GRPCServer(_ *goplugin.GRPCBroker, g *grpc.Server) error {
-	plugv1.RegisterPlugServer(g, a.server)
+	a.server.register(g)
 	return nil
 }
 

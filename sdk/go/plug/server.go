@@ -9,6 +9,8 @@ import (
 
 	hclog "github.com/hashicorp/go-hclog"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+	"github.com/plughost/plughost/sdk/go/plug/internal/contract"
+	"github.com/plughost/plughost/sdk/go/plug/internal/pace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -60,17 +62,27 @@ type run struct {
 	session     *Session
 	end         context.CancelCauseFunc // ends session.ctx
 	cancelStart context.CancelFunc
-	startEnded  chan struct{} // closed when the author's Start has returned; then up and abilities are set
+	startEnded  chan struct{} // closed when the author's Start has returned; then up and what follows it are set
 	up          bool
 	abilities   *plugv1.Abilities
+	actions     []plugv1.ActionKind // those that may be asked for
+	pacer       *pace.Pacer
 
 	puts       context.Context // parent of the contexts of Puts
 	cancelPuts context.CancelCauseFunc
 
-	pickUp       context.Context // given to Receive
+	calls calls    // of the optional services
+	turns turns    // of Receive and SetChannels
+	inUse []string // canonical sources of the channels; guarded by turns' order
+
+	pickUp       context.Context // parent of the contexts given to Receive
 	cancelPickUp context.CancelCauseFunc
 	pickUpOnce   sync.Once
 	pickUpEnded  chan struct{} // closed when Receive has returned for good
+
+	efforts      chan effort // bound: maxEfforts
+	effortsOnce  sync.Once
+	effortsEnded chan struct{} // closed when no best-effort action runs any more
 
 	stopping bool          // guarded by server.mu
 	stopped  chan struct{} // closed at the end of Stop, or when Start has failed
@@ -101,7 +113,7 @@ func (s *server) Start(ctx context.Context, req *plugv1.StartRequest) (*plugv1.S
 	case err != nil:
 		s.finish(r)
 		return &plugv1.StartResponse{Failure: startFailure(err)}, nil
-	case started == nil || started.NetworkID == "" || checkID("network id", started.NetworkID) != nil:
+	case started == nil || started.NetworkID == "" || contract.ID("network id", started.NetworkID) != nil:
 		s.finish(r)
 		return nil, status.Error(codes.Internal, "the plug's Start gave no valid network id")
 	}
@@ -109,6 +121,12 @@ func (s *server) Start(ctx context.Context, req *plugv1.StartRequest) (*plugv1.S
 	if started.Abilities != nil {
 		r.abilities = started.Abilities
 	}
+	if r.actions, err = allowed(s.description.GetAccepts(), r.abilities); err != nil {
+		s.finish(r)
+		return nil, status.Error(codes.Internal, "the plug's Start: "+err.Error())
+	}
+	r.inUse = canonical(req.GetSources(), started.Channels)
+	r.pacer = pace.New(r.abilities.GetLimits().GetPlugRate())
 	r.up = true
 	s.outbox.active()
 	return &plugv1.StartResponse{
@@ -134,6 +152,10 @@ func (s *server) begin(req *plugv1.StartRequest, cancelStart context.CancelFunc)
 		startEnded:  make(chan struct{}),
 		pickUpEnded: make(chan struct{}),
 		stopped:     make(chan struct{}),
+
+		calls:        newCalls(),
+		efforts:      make(chan effort, maxEfforts),
+		effortsEnded: make(chan struct{}),
 	}
 	r.puts, r.cancelPuts = context.WithCancelCause(ctx)
 	r.pickUp, r.cancelPickUp = context.WithCancelCause(ctx)
@@ -147,6 +169,7 @@ func (s *server) begin(req *plugv1.StartRequest, cancelStart context.CancelFunc)
 		Queue:    &Queue{out: s.outbox, ended: ctx.Done()},
 		ctx:      ctx,
 		config:   req.GetConfigJson(),
+		network:  &networkState{},
 	}
 	s.outbox.startOver()
 	s.run = r
@@ -265,6 +288,15 @@ func (s *server) windDown(ctx context.Context, r *run, grace time.Duration) erro
 	case <-r.pickUpEnded:
 	case <-half.Done():
 		s.log.Warn("receive goes on after its context has ended")
+	}
+	r.effortsOnce.Do(func() { close(r.effortsEnded) }) // if there never was one
+	select {
+	case <-r.effortsEnded:
+	case <-half.Done():
+		s.log.Warn("a best-effort action goes on after its context has ended")
+	}
+	if r.calls.end(half) != nil {
+		s.log.Warn("a call of an optional service goes on after its context has ended")
 	}
 	s.flush(half)
 	err := contain(s.log, "Stop", func() error { return s.plug.Stop(ctx) })

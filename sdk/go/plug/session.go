@@ -12,7 +12,9 @@ type Session struct {
 	// Instance is the name of this instance in the host's config: a label, which
 	// may change. Nothing is keyed by it.
 	Instance string
-	// Channels holds the sources of the channels in use, as the operator wrote them.
+	// Channels holds the sources of the channels in use, as the operator wrote them. It
+	// is read in Start and Receive; with a ChannelSetter it is replaced between two runs
+	// of Receive, so that anybody else who reads it may read while it changes.
 	Channels []string
 	// StateDir is a directory of the plug's own, kept over restarts: session
 	// identity, keys, the plug's own database.
@@ -27,8 +29,9 @@ type Session struct {
 	// handlers, already during Start; a Receiver is given the same one.
 	Queue *Queue
 
-	ctx    context.Context
-	config string
+	ctx     context.Context
+	config  string
+	network *networkState
 }
 
 // Context is the session's life: it ends when Stop has returned, or when Start has
