@@ -94,6 +94,12 @@ func (h *Host) loggedOut(n id.NetworkID, reason string) {
 	}
 }
 
+func (h *Host) supervisor(name id.InstanceName) *supervisor.Supervisor {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.supervisors[name]
+}
+
 // setSession notes how the session of a network is ended.
 func (h *Host) setSession(n id.NetworkID, end context.CancelCauseFunc) {
 	h.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -57,6 +58,7 @@ type session struct {
 
 	network    id.NetworkID
 	maxSilence time.Duration
+	services   []string // the optional ones that the plug serves
 }
 
 // Start implements supervisor.Session: it asks the plug what it is, has it
@@ -92,6 +94,7 @@ func (s *session) Start(ctx context.Context) error {
 		return err
 	}
 	s.maxSilence = abilities.GetMaxSilence().AsDuration()
+	s.services = described.Services
 	s.host.put.Attach(s.network, put.Live{
 		Link:       s.link,
 		Scope:      described.PutScope,
@@ -168,6 +171,17 @@ func (s *session) Serve(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	s.host.setSession(s.network, end)
+	if slices.Contains(s.services, plugv1.NetworkStatus_ServiceDesc.ServiceName) {
+		watching := make(chan struct{})
+		go func() {
+			defer close(watching)
+			s.watchStatus(ctx, end)
+		}()
+		defer func() {
+			end(nil)
+			<-watching
+		}()
+	}
 	in := s.host.intake(s.network, s.log)
 	var last error
 	for {
@@ -182,6 +196,49 @@ func (s *session) Serve(ctx context.Context) error {
 		s.log.Warn("the plug's stream ended; opened anew", "error", err)
 		last = err
 	}
+}
+
+// watchStatus shows how the plug's connection to its network is, until ctx ends. The
+// watch is opened again when it ends, since it is no sign of anything.
+func (s *session) watchStatus(ctx context.Context, end context.CancelCauseFunc) {
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+		err := s.link.WatchStatus(ctx, func(state plugv1.NetworkState, reason string) {
+			if state == plugv1.NetworkState_NETWORK_STATE_LOGGED_OUT {
+				end(supervisor.LoggedOut(fmt.Errorf("the network refuses the plug's credentials: %s; give it new ones and restart it", reason)))
+				return
+			}
+			s.host.supervisor(s.plug.Name).SetNetwork(connection(state, reason))
+		})
+		s.log.Debug("the watch of the network's status ended; opened again", "error", err)
+		again.Reset(watchStatusAgain)
+	}
+}
+
+// watchStatusAgain is the time before a watch that ended is opened again.
+const watchStatusAgain = 5 * time.Second
+
+// connection says in words how a connection is; empty if it is as it should be.
+func connection(state plugv1.NetworkState, reason string) string {
+	var words string
+	switch state {
+	case plugv1.NetworkState_NETWORK_STATE_CONNECTING:
+		words = "not connected to the network; the plug goes on trying"
+	case plugv1.NetworkState_NETWORK_STATE_DEGRADED:
+		words = "not everything works on the network"
+	default:
+		return ""
+	}
+	if reason != "" {
+		words += ": " + reason
+	}
+	return words
 }
 
 func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {

@@ -42,8 +42,8 @@ type Origins interface {
 	Origin(ctx context.Context, c id.Channel, e *plugv1.Event) (*hook.Origin, error)
 	// Canonical returns the key of the message that m is, or is a copy of.
 	Canonical(ctx context.Context, m id.Message) (*journalv1.MessageKey, error)
-	// Accepted is told what has become durable.
-	Accepted(accepted []journal.Accepted)
+	// Accepting is told what is about to become durable.
+	Accepting(accepted []journal.Accepted)
 }
 
 // Directory knows the plug instances.
@@ -358,6 +358,7 @@ func (b *batch) stands(ctx context.Context, target id.Channel, operation id.Oper
 // it. Its error is the context's.
 func (b *batch) flush(ctx context.Context) error {
 	if len(b.accepted) > 0 {
+		b.origins.Accepting(b.accepted)
 		unsure := false
 		err := b.retry(ctx, "the journal refused operations", func() error {
 			if unsure {
@@ -373,7 +374,6 @@ func (b *batch) flush(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.origins.Accepted(b.accepted)
 		b.accepted = nil
 	}
 	if b.done == 0 {

@@ -19,8 +19,10 @@ const maxLater = 1000
 // front of them is sent as they would leave it. Guarded by Stage.mu.
 type later map[id.Channel][]*journalv1.Operation
 
-// Accepted is told what has become durable, so that what waits learns of edits.
-func (s *Stage) Accepted(accepted []journal.Accepted) {
+// Accepting is told what is about to become durable, so that what waits learns of
+// edits before their own turn comes. It doesn't matter if a crash comes between: an
+// operation that is made again has the same id.
+func (s *Stage) Accepting(accepted []journal.Accepted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range accepted {

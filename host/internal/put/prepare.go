@@ -15,7 +15,7 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// kinds of the actions.
+// kindOf gives the kind of an action.
 func kindOf(a *plugv1.Action) plugv1.ActionKind {
 	switch a.GetKind().(type) {
 	case *plugv1.Action_Message:
@@ -55,9 +55,6 @@ func (o *operation) prepare(ctx context.Context, s *slot) (*plugv1.Action, error
 	if e := o.record.Expiry; first && e != nil && time.Now().After(e.AsTime()) {
 		return nil, dropped("it expired before it could be sent")
 	}
-	if kind := kindOf(o.record.Action); !s.can(kind) && kind != plugv1.ActionKind_ACTION_KIND_MESSAGE {
-		return nil, o.instead(plugv1.Verdict_VERDICT_UNSUPPORTED, "the network can't do this")
-	}
 	action := proto.CloneOf(o.record.Action)
 	var err error
 	switch k := action.Kind.(type) {
@@ -77,6 +74,9 @@ func (o *operation) prepare(ctx context.Context, s *slot) (*plugv1.Action, error
 	}
 	if err != nil {
 		return nil, err
+	}
+	if kind := kindOf(action); !s.can(kind) && kind != plugv1.ActionKind_ACTION_KIND_MESSAGE {
+		return nil, o.instead(plugv1.Verdict_VERDICT_UNSUPPORTED, "the network can't do this")
 	}
 	return adapt.Action(action, s.Abilities), nil
 }

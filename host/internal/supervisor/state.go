@@ -81,6 +81,12 @@ func (s *Supervisor) Degrade(reason string) {
 // Recover takes back what Degrade said.
 func (s *Supervisor) Recover() { s.Degrade("") }
 
+// SetNetwork notes what the plug says of its connection to the network, in words;
+// empty while it is connected. It holds until the next call, or the next life.
+func (s *Supervisor) SetNetwork(reason string) {
+	s.update(func(*Status) { s.network = reason })
+}
+
 // setSilence notes for how long the network has been silent, in words; empty
 // once it was heard again.
 func (s *Supervisor) setSilence(reason string) {
@@ -90,7 +96,7 @@ func (s *Supervisor) setSilence(reason string) {
 // launching begins a life: nothing that was said of the last one holds.
 func (s *Supervisor) launching() {
 	s.update(func(st *Status) {
-		s.breach, s.silence = "", ""
+		s.breach, s.network, s.silence = "", "", ""
 		if s.launched {
 			st.Restarts++
 		}
@@ -129,7 +135,7 @@ func (s *Supervisor) update(change func(*Status)) {
 	after := before
 	change(&after)
 	if after.State == StateReady || after.State == StateDegraded {
-		after.State, after.Reason = StateReady, strings.Join(nonEmpty(s.breach, s.silence), "; ")
+		after.State, after.Reason = StateReady, strings.Join(nonEmpty(s.breach, s.network, s.silence), "; ")
 		if after.Reason != "" {
 			after.State = StateDegraded
 		}

@@ -157,11 +157,17 @@ func TestStatus(t *testing.T) {
 		if st := h.want(StateDegraded); st.Since != ready.Add(time.Second) || st.Reason != "another" || len(h.changes) != n+1 {
 			t.Errorf("still degraded: %+v, %d changes", st, len(h.changes)-n)
 		}
+		h.SetNetwork("not connected")
 		h.Recover()
+		if st := h.want(StateDegraded); st.Reason != "not connected" {
+			t.Errorf("its network is away: %+v", st)
+		}
+		h.SetNetwork("")
 		if st := h.want(StateReady); st.Reason != "" || st.ReadySince != ready {
 			t.Errorf("recovered: %+v", st)
 		}
 		h.Degrade("again")
+		h.SetNetwork("of this life only")
 		h.after(18*time.Second + drainTime) // the first crash, and an immediate restart
 		if st := h.want(StateReady); st.Restarts != 1 || st.Reason != "" {
 			t.Errorf("after a restart: %+v", st)

@@ -93,6 +93,7 @@ type Supervisor struct {
 	mu       sync.Mutex // guards what follows
 	status   Status
 	breach   string // what a stage found wrong (Degrade)
+	network  string // what the plug says of its connection (SetNetwork)
 	silence  string // how long the network has been silent
 	launched bool   // there was a first launch
 }
