@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Shown is a message as a channel shows it in the end.
-type Shown struct {
+// Message is a message as a channel shows it in the end.
+type Message struct {
 	ID string
 	// Author is the name shown, Account the account that sent it; empty on a
 	// stranger's.
@@ -27,8 +27,8 @@ type Felt struct{ Reaction, Who string }
 
 // Standing replays a ledger into what a channel shows in the end, in the order in which
 // it was said. What was deleted isn't shown.
-func Standing(ledger []Entry, channel string) (board []*Shown) {
-	of := map[string]*Shown{}
+func Standing(ledger []Entry, channel string) (board []*Message) {
+	of := map[string]*Message{}
 	for _, e := range ledger {
 		if e.Channel != channel {
 			continue
@@ -40,14 +40,14 @@ func Standing(ledger []Entry, channel string) (board []*Shown) {
 		}
 		switch {
 		case e.Kind == Accepted || e.Kind == Emitted:
-			m = &Shown{ID: e.ID, Author: e.Author, Account: e.Account, Text: e.Text, Rich: e.Rich, ReplyTo: e.ReplyTo, Thread: e.Thread}
+			m = &Message{ID: e.ID, Author: e.Author, Account: e.Account, Text: e.Text, Rich: e.Rich, ReplyTo: e.ReplyTo, Thread: e.Thread}
 			of[e.ID], board = m, append(board, m)
 		case m == nil:
 		case e.Kind == Edited:
 			m.Text, m.Rich, m.Edits = e.Text, e.Rich, m.Edits+1
 		case e.Kind == Deleted:
 			delete(of, e.ID)
-			board = slices.DeleteFunc(board, func(s *Shown) bool { return s == m })
+			board = slices.DeleteFunc(board, func(s *Message) bool { return s == m })
 		case e.Kind == Reacted:
 			m.Reactions = append(m.Reactions, Felt{e.Reaction, who})
 		case e.Kind == Unreacted:
@@ -60,12 +60,12 @@ func Standing(ledger []Entry, channel string) (board []*Shown) {
 // Lines gives each message as a line: `Ann: hello (edited) > "hi" # "root" [👍 Bob]`,
 // with the text of what it answers behind ">", and that of its thread's root behind
 // "#"; "?" stands for what isn't there.
-func Lines(board []*Shown) (lines []string) {
+func Lines(board []*Message) (lines []string) {
 	text := func(mark, id string) string {
 		if id == "" {
 			return ""
 		}
-		i := slices.IndexFunc(board, func(s *Shown) bool { return s.ID == id })
+		i := slices.IndexFunc(board, func(s *Message) bool { return s.ID == id })
 		if i < 0 {
 			return " " + mark + " ?"
 		}

@@ -10,8 +10,8 @@ import (
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 
-	"github.com/plughost/plughost/plugins/simnet/internal/simplug"
 	"github.com/plughost/plughost/plugins/simnet/internal/script"
+	"github.com/plughost/plughost/plugins/simnet/internal/simplug"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 	"github.com/plughost/plughost/sdk/go/plug"
 )
