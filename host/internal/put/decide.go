@@ -3,8 +3,6 @@ package put
 import (
 	"context"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
@@ -53,10 +51,8 @@ func (o *operation) conclude(ctx context.Context, d *decision) error {
 // the same place in the channel.
 func (o *operation) fallBack() {
 	o.leave()
-	record := proto.CloneOf(o.record)
-	record.Action, record.Fallback, record.Target, record.ReplyTo = record.Fallback, nil, nil, nil
-	o.id = journal.FallbackID(o.id)
-	record.Id = string(o.id)
+	record := journal.Fallback(o.record)
+	o.id = id.OperationID(record.Id)
 	o.log = o.stage.Logger.With("channel", o.channel.String(), "operation", record.Id)
 	o.record, o.attempt, o.folded, o.of = record, nil, nil, ""
 	o.mu.Lock()
