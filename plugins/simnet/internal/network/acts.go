@@ -224,7 +224,11 @@ func (m *message) tell(e *wire.Event, a *account) {
 	w := *m.what
 	w.Target = ""
 	if names != nil {
-		w.Aliases, w.Reference, w.Revision = names.Aliases, names.Reference, names.Revision
+		// The other names of a message are told once: with it.
+		w.Revision = names.Revision
+		if w.Kind == script.KindMessage {
+			w.Aliases, w.Reference = names.Aliases, names.Reference
+		}
 	}
 	if w.Kind == script.KindMessage && m.of != nil {
 		w.AnsweredID, w.AnsweredBy, w.Answered = m.of.AuthorID, m.of.Author, m.of.Text
@@ -241,7 +245,6 @@ func (m *message) tell(e *wire.Event, a *account) {
 		}
 		if m.of != nil && w.Kind != script.KindMessage {
 			e.MessageID = aliasMark + e.MessageID
-			w.Aliases = nil
 		}
 	}
 	e.What = &w
