@@ -5,10 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/plughost/plughost/host"
-	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 )
 
@@ -277,6 +275,3 @@ func TestTyping(t *testing.T) {
 	}
 	nothingWaits(t, o.DataDir)
 }
-
-var _ = id.ChannelSource("")
-var _ = time.Second

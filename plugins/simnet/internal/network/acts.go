@@ -161,6 +161,9 @@ func (n *Network) carryOut(m *message, session string) {
 		detail = c.title + " / " + c.topic
 	case script.KindState:
 		c.set.State, c.set.Reason = w.State, m.text
+		if open(w.State) {
+			n.letIn(c)
+		}
 		detail = string(w.State)
 	case script.KindMigrate:
 		detail = w.To

@@ -30,6 +30,8 @@ type Session struct {
 	account *account
 	// joined holds the channels, each with the position after which it is shown.
 	joined map[*channel]uint64
+	// asked holds the channels that the login named and was not let into.
+	asked map[*channel]struct{}
 	// position is the last place of the account's log that was taken.
 	position   uint64
 	subscribed bool
@@ -57,7 +59,7 @@ func (n *Network) Connect(end func(error)) *Session {
 	n.sessions++
 	return &Session{
 		n: n, name: "c" + strconv.FormatUint(n.sessions, 10), end: end,
-		wake: make(chan struct{}, 1), joined: map[*channel]uint64{}, orders: map[uint64]chan<- struct{}{},
+		wake: make(chan struct{}, 1), joined: map[*channel]uint64{}, asked: map[*channel]struct{}{}, orders: map[uint64]chan<- struct{}{},
 	}
 }
 
