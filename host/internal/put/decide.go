@@ -54,7 +54,7 @@ func (o *operation) fallBack() {
 	record := journal.Fallback(o.record)
 	o.id = id.OperationID(record.Id)
 	o.log = o.stage.Logger.With("channel", o.channel.String(), "operation", record.Id)
-	o.record, o.attempt, o.folded, o.of = record, nil, nil, ""
+	o.record, o.attempt, o.folded, o.of, o.edited = record, nil, nil, "", nil
 	o.mu.Lock()
 	o.heard = heard{}
 	o.mu.Unlock()
@@ -92,7 +92,8 @@ func (o *operation) recall(ctx context.Context) (err error) {
 	case *plugv1.Action_Edit:
 		copies, err := o.copies(ctx, o.record.Target)
 		if len(copies) > 0 {
-			o.of = copies[len(copies)-1].OperationId
+			last := copies[len(copies)-1]
+			o.of, o.edited = last.OperationId, last.Receipts
 		}
 		return err
 	case *plugv1.Action_ReactionAdded:

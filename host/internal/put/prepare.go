@@ -137,7 +137,7 @@ func (o *operation) prepareEdit(ctx context.Context, s *slot, e *plugv1.Edit) er
 		o.log.Warn("an edit by another than the message's author was dropped", "actor", o.actor())
 		return dropped("it is not by the message's author")
 	}
-	o.of = last.OperationId
+	o.of, o.edited = last.OperationId, last.Receipts
 	e.Target = &plugv1.Target{Receipts: last.Receipts}
 	if old(e.Target, s.Abilities.GetLimits().GetEditAge().AsDuration()) {
 		return o.instead(plugv1.Verdict_VERDICT_TARGET_GONE, "the message is too old to be edited on this network")
