@@ -84,10 +84,12 @@ func until(t *testing.T, what string, so func() bool) {
 // here is a host in this process, with a listener.
 type here struct {
 	*host.Host
-	t    *testing.T
-	l    *listener
-	log  *logBuffer
-	stop func() // stops it, and may be called again
+	t   *testing.T
+	l   *listener
+	log *logBuffer
+	// dataDir is the host's.
+	dataDir string
+	stop    func() // stops it, and may be called again
 }
 
 // runHere runs a host until the test ends, and waits until each network has one
@@ -101,6 +103,7 @@ func runHere(t *testing.T, o host.Options, nets ...*simnettest.Process) *here {
 	if o.DataDir == "" {
 		o.DataDir = dataDir(t)
 	}
+	h.dataDir = o.DataDir
 	before := subscribed(t, nets)
 	var err error
 	if h.Host, err = host.New(o); err != nil {

@@ -115,6 +115,10 @@ func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yie
 	if end < from {
 		return nil
 	}
+	if len(last) == 1 && end == from {
+		_, err := yield(last[0]) // it is the only one: no need to follow
+		return err
+	}
 	errEnough := errors.New("enough")
 	err = j.store.Follow(ctx, from, func(r Record) error {
 		more, err := yield(r)

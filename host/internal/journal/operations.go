@@ -40,6 +40,19 @@ func FallbackID(operation id.OperationID) id.OperationID {
 	return operation[:len(operation)-7] + id.OperationID(operationDigits.EncodeToString(sum[:5])[:7])
 }
 
+// Fallback makes the operation that is carried out in place of one that the network
+// can't, or whose target is gone. What is sent in place of an edit is one more copy of
+// the edited message, under the name that it has in the map.
+func Fallback(op *journalv1.Operation) *journalv1.Operation {
+	made := proto.CloneOf(op)
+	made.Id = string(FallbackID(id.OperationID(op.Id)))
+	if op.Target != nil {
+		made.Source = made.Target
+	}
+	made.Action, made.Fallback, made.Target, made.ReplyTo = made.Fallback, nil, nil, nil
+	return made
+}
+
 // Cause returns the journal sequence of the event that an operation was made of, 0
 // for one of a request that has an id: no operation is accepted before its cause.
 func Cause(operation id.OperationID) (id.Sequence, bool) {
@@ -155,8 +168,7 @@ func (j *Journal) Issued(ctx context.Context, n id.NetworkID, operation id.Opera
 			case op.Id == string(operation):
 				found = op
 			case op.Fallback != nil && FallbackID(id.OperationID(op.Id)) == operation:
-				found = proto.CloneOf(op)
-				found.Id, found.Action, found.Fallback = string(operation), op.Fallback, nil
+				found = Fallback(op)
 			}
 		}
 		return found == nil, err

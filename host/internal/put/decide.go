@@ -3,8 +3,6 @@ package put
 import (
 	"context"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
@@ -54,12 +52,10 @@ func (o *operation) conclude(ctx context.Context, d *decision) error {
 // the same place in the channel.
 func (o *operation) fallBack() {
 	o.leave()
-	record := proto.CloneOf(o.record)
-	record.Action, record.Fallback, record.Target, record.ReplyTo = record.Fallback, nil, nil, nil
-	o.id = journal.FallbackID(o.id)
-	record.Id = string(o.id)
+	record := journal.Fallback(o.record)
+	o.id = id.OperationID(record.Id)
 	o.log = o.stage.Logger.With("channel", o.channel.String(), "operation", record.Id)
-	o.record, o.attempt, o.folded, o.of = record, nil, nil, ""
+	o.record, o.attempt, o.folded, o.of, o.edited = record, nil, nil, "", nil
 	o.mu.Lock()
 	o.heard = heard{}
 	o.mu.Unlock()
@@ -97,7 +93,8 @@ func (o *operation) recall(ctx context.Context) (err error) {
 	case *plugv1.Action_Edit:
 		copies, err := o.copies(ctx, o.record.Target)
 		if len(copies) > 0 {
-			o.of = copies[len(copies)-1].OperationId
+			last := copies[len(copies)-1]
+			o.of, o.edited = last.OperationId, last.Receipts
 		}
 		return err
 	case *plugv1.Action_ReactionAdded:

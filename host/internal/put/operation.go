@@ -43,6 +43,7 @@ type operation struct {
 	passes   []*gate.Pass             // of all attempts that may have been sent
 	folded   []string                 // edits whose content is sent in place of the first
 	of       string                   // the operation whose messages are edited
+	edited   []*plugv1.Receipt        // those messages
 	reacted  *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
 	takeBack func()                   // removes the files that the plug was given for the last attempt
 	reason   string                   // why it is parked or given up

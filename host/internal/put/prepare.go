@@ -127,6 +127,10 @@ func (o *operation) prepareEdit(ctx context.Context, s *slot, e *plugv1.Edit) er
 		return err
 	}
 	if len(copies) == 0 {
+		// Nobody knows here who wrote it but the event itself.
+		if !o.mayEdit(o.record.Action.GetAuthor().GetUser().GetId()) {
+			return o.notTheirs()
+		}
 		return o.instead(plugv1.Verdict_VERDICT_TARGET_GONE, "there is no copy of the edited message here")
 	}
 	last := copies[len(copies)-1]
@@ -134,15 +138,20 @@ func (o *operation) prepareEdit(ctx context.Context, s *slot, e *plugv1.Edit) er
 	case slices.Contains(last.Folded, string(o.id)):
 		return dropped("the message was sent with this edit in it")
 	case !o.mayEdit(last.AuthorId):
-		o.log.Warn("an edit by another than the message's author was dropped", "actor", o.actor())
-		return dropped("it is not by the message's author")
+		return o.notTheirs()
 	}
-	o.of = last.OperationId
+	o.of, o.edited = last.OperationId, last.Receipts
 	e.Target = &plugv1.Target{Receipts: last.Receipts}
 	if old(e.Target, s.Abilities.GetLimits().GetEditAge().AsDuration()) {
 		return o.instead(plugv1.Verdict_VERDICT_TARGET_GONE, "the message is too old to be edited on this network")
 	}
 	return nil
+}
+
+// notTheirs drops an edit by somebody else.
+func (o *operation) notTheirs() error {
+	o.log.Warn("an edit by another than the message's author was dropped", "actor", o.actor())
+	return dropped("it is not by the message's author")
 }
 
 // actor is who edited.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
@@ -88,7 +90,7 @@ func (o *operation) search(ctx context.Context) error {
 			}
 			for _, e := range record.GetEvents() {
 				if base, part, ok := echoOf(e); ok && base == o.id {
-					o.echoed(part, receiptOf(c, o.channel, e))
+					o.echoed(c, part, e)
 				}
 			}
 			return true
@@ -180,8 +182,13 @@ func (o *operation) due() bool {
 	return !at.IsZero() && !time.Now().Before(at)
 }
 
-// echoed notes an echo of the operation, of a part if part is not 0.
-func (o *operation) echoed(part uint32, r *plugv1.Receipt) {
+// echoed notes an echo of the operation, of a part if part is not 0. A part that an
+// edit removes is none that represents the message from now.
+func (o *operation) echoed(c id.Channel, part uint32, e *plugv1.Event) {
+	if part > 0 && e.GetDelete() != nil {
+		return
+	}
+	r := receiptOf(c, o.channel, e)
 	o.mu.Lock()
 	if part == 0 {
 		o.heard.whole = r
@@ -214,7 +221,27 @@ func (o *operation) tell() {
 func (o *operation) echo() *plugv1.Receipt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.heard.whole
+	return o.complete(o.heard.whole)
+}
+
+// complete gives the receipt that the echo of an edit stands for what was known of the
+// message before: a network tells its other names, and the plug its reference, when the
+// message is new.
+func (o *operation) complete(r *plugv1.Receipt) *plugv1.Receipt {
+	i := slices.IndexFunc(o.edited, func(old *plugv1.Receipt) bool {
+		return r != nil && (old.Id == r.Id || slices.Contains(old.Aliases, r.Id))
+	})
+	if i < 0 {
+		return r
+	}
+	known := proto.CloneOf(o.edited[i])
+	if r.Revision != "" {
+		known.Revision = r.Revision
+	}
+	if len(r.Reference) > 0 {
+		known.Reference = r.Reference
+	}
+	return known
 }
 
 // outcome takes a reported outcome that tells more than that it is uncertain: of
@@ -250,6 +277,9 @@ func (o *operation) sent() []*plugv1.SentPart {
 	}
 	for _, s := range o.attempt.GetSent() {
 		parts[s.Part] = s.Receipt
+	}
+	for part, r := range parts {
+		parts[part] = o.complete(r)
 	}
 	var sent []*plugv1.SentPart
 	for _, part := range slices.Sorted(maps.Keys(parts)) {
@@ -288,7 +318,9 @@ func receiptOf(c, asked id.Channel, e *plugv1.Event) *plugv1.Receipt {
 	case *plugv1.Event_Edit:
 		r.Revision = k.Edit.Revision
 	case *plugv1.Event_ReactionAdded:
-		r.Id, r.Aliases = k.ReactionAdded.ReactionId, nil // what removes it, if anything
+		r = &plugv1.Receipt{Id: k.ReactionAdded.ReactionId, Time: e.Time} // what removes it, if anything
+	case *plugv1.Event_ReactionRemoved, *plugv1.Event_ReactionsSet:
+		r = &plugv1.Receipt{Time: e.Time} // nothing is left, or needed, to remove it by
 	}
 	if c.Source != asked.Source {
 		r.Channel = string(c.Source)

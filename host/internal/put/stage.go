@@ -224,7 +224,7 @@ func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
 	o := s.active[base]
 	s.mu.Unlock()
 	if o != nil && o.channel.Network == c.Network {
-		o.echoed(part, receiptOf(c, o.channel, e))
+		o.echoed(c, part, e)
 	}
 }
 

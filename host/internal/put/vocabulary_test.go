@@ -207,6 +207,20 @@ func (w *world) acceptIn(c id.Channel, ops ...*journalv1.Operation) {
 	}
 }
 
+// together accepts operations in one record, as those of a burst of events are.
+func (w *world) together(ops ...*journalv1.Operation) {
+	w.t.Helper()
+	for _, op := range ops {
+		w.events++
+		op.Id = string(w.journal.OperationID(w.events, 0, "test", here, 0))
+	}
+	accepted := []journal.Accepted{{Channel: here, Operations: ops}}
+	w.stage.Accepting(accepted)
+	if err := w.journal.Accept(w.t.Context(), accepted); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // want waits until nothing goes on, and compares what was asked of the plug.
 func (w *world) want(did ...string) {
 	w.t.Helper()
@@ -384,6 +398,21 @@ func TestEditByAnother(t *testing.T) {
 		w.up()
 		w.want("say still mine")
 	})
+	inBubble(t, nil, func(w *world) { // of a message that never was sent, either
+		w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+			if shown(r.Action.GetMessage()) == "too much" {
+				return fails(plugv1.Verdict_VERDICT_REFUSED)
+			}
+			return nil
+		}
+		w.up()
+		by := edit("m", "ann", "forged")
+		by.ActorId = "mallory"
+		w.accept(say("m", "ann", "too much"), by)
+		w.want("say too much")
+		w.accept(edit("m", "ann", "less"))
+		w.want("say (edited) less")
+	})
 }
 
 // "Must" 4: what still waits is sent as the edits left it, or not at all; while it may
@@ -401,6 +430,24 @@ func TestFold(t *testing.T) {
 		w.restart()
 		w.up()
 		w.want("say two")
+	})
+	inBubble(t, nil, func(w *world) { // where the channel's only record was begun before
+		full := true
+		w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+			if full && shown(r.Action.GetMessage()) != "one" {
+				return fails(plugv1.Verdict_VERDICT_NOT_SENT)
+			}
+			return nil
+		}
+		w.up()
+		w.together(say("m", "ann", "one"), say("n", "ann", "two"), edit("n", "ann", "three"), say("o", "ann", "four"), remove("o"))
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		w.restart()
+		full = false
+		w.plug.did()
+		w.up()
+		w.want("say three")
 	})
 	inBubble(t, nil, func(w *world) { // after NOT_SENT the newest, after UNCERTAIN the same
 		var verdict atomic.Value

@@ -18,6 +18,7 @@ type (
 	Account         = script.Account
 	Channel         = script.Channel
 	Say             = script.Say
+	Act             = script.Act
 	Generate        = script.Generate
 	Logins          = script.Logins
 	Puts            = script.Puts
@@ -43,6 +44,10 @@ type (
 	Stage        = script.Stage
 	Fault        = script.Fault
 	Point        = script.Point
+
+	ActKind       = script.Kind
+	Ability       = script.Ability
+	ReactionStyle = script.ReactionStyle
 )
 
 // The values of their fields.
@@ -111,6 +116,36 @@ const (
 	BeforeSend   = script.BeforeSend
 	AfterAccept  = script.AfterAccept
 	BeforeAnswer = script.BeforeAnswer
+
+	KindEdit      = script.KindEdit
+	KindDelete    = script.KindDelete
+	KindReact     = script.KindReact
+	KindUnreact   = script.KindUnreact
+	KindReactions = script.KindReactions
+	KindTyping    = script.KindTyping
+	KindRead      = script.KindRead
+	KindJoined    = script.KindJoined
+	KindLeft      = script.KindLeft
+	KindChange    = script.KindChange
+	KindState     = script.KindState
+	KindMigrate   = script.KindMigrate
+
+	CanEdit    = script.CanEdit
+	CanDelete  = script.CanDelete
+	CanReact   = script.CanReact
+	CanType    = script.CanType
+	CanRead    = script.CanRead
+	CanChange  = script.CanChange
+	CanReply   = script.CanReply
+	CanThread  = script.CanThread
+	CanFormat  = script.CanFormat
+	CanMention = script.CanMention
+	CanLocate  = script.CanLocate
+	CanEmote   = script.CanEmote
+
+	ReactionsOne   = script.ReactionsOne
+	ReactionsByID  = script.ReactionsByID
+	ReactionsWhole = script.ReactionsWhole
 )
 
 // Entry is a line of a ledger, Kind what it is about.
@@ -131,6 +166,18 @@ const (
 	Connected    = ledger.Connected
 	Subscribed   = ledger.Subscribed
 	Disconnected = ledger.Disconnected
+
+	Edited       = ledger.Edited
+	Deleted      = ledger.Deleted
+	Reacted      = ledger.Reacted
+	Unreacted    = ledger.Unreacted
+	Typed        = ledger.Typed
+	Seen         = ledger.Seen
+	Joined       = ledger.Joined
+	Left         = ledger.Left
+	Changed      = ledger.Changed
+	StateChanged = ledger.StateChanged
+	Migrated     = ledger.Migrated
 )
 
 // Control commands a network. Safe for concurrent use.

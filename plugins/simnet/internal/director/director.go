@@ -17,6 +17,9 @@ func Do(ctx context.Context, n *network.Network, c script.Command) (script.Resul
 		return script.Result{}, err
 	}
 	switch {
+	case c.Act != nil:
+		id, err := n.Act(c.Act)
+		return script.Result{IDs: []string{id}}, err
 	case c.Generate != nil:
 		return script.Result{}, generate(ctx, n, c.Generate)
 	case c.Wait != nil:

@@ -39,6 +39,22 @@ const (
 	Subscribed Kind = "subscribed"
 	// Disconnected: its connection is gone; Detail is why.
 	Disconnected Kind = "disconnected"
+
+	// Edited, Deleted, Reacted, Unreacted: what became of the message ID, by a
+	// connection (Connection is set) or by the network itself.
+	Edited    Kind = "edited"
+	Deleted   Kind = "deleted"
+	Reacted   Kind = "reacted"
+	Unreacted Kind = "unreacted"
+	// Typed, Seen, Joined, Left, Changed, StateChanged, Migrated: what else happened in
+	// the channel; Detail says more.
+	Typed        Kind = "typed"
+	Seen         Kind = "seen"
+	Joined       Kind = "joined"
+	Left         Kind = "left"
+	Changed      Kind = "changed"
+	StateChanged Kind = "state_changed"
+	Migrated     Kind = "migrated"
 )
 
 // Entry is one line.
@@ -60,6 +76,15 @@ type Entry struct {
 	// Connection is the connection's name.
 	Connection string `json:"connection,omitempty"`
 	Detail     string `json:"detail,omitempty"`
+	// Action is the kind of what was rejected or repeated, where it was no message.
+	Action string `json:"action,omitempty"`
+	// ReplyTo and Thread are ids of messages in the same channel.
+	ReplyTo string `json:"reply_to,omitempty"`
+	Thread  string `json:"thread,omitempty"`
+	// Rich is what is more than a text: JSON of the contract's Message.
+	Rich json.RawMessage `json:"rich,omitempty"`
+	// Reaction is what was felt, or no more.
+	Reaction string `json:"reaction,omitempty"`
 }
 
 // Read returns all entries. A last line that is not finished is left out: the

@@ -11,7 +11,7 @@ import (
 	"github.com/plughost/plughost/plugins/simnet/internal/wire"
 )
 
-// Apply carries out a valid command that takes no time: all but Generate, Wait,
+// Apply carries out a valid command that takes no time: all but Act, Generate, Wait,
 // Plug and Flush.
 func (n *Network) Apply(c script.Command) (r script.Result) {
 	if c.Say != nil {
@@ -82,34 +82,48 @@ func (n *Network) Say(s *script.Say) (ids []string) {
 func (n *Network) say(s *script.Say, text string) (id string) {
 	m := &message{
 		channel: n.channel(s.Channel), author: s.Author, authorID: s.Author,
-		text: text, operationID: s.OperationID,
+		text: text, operationID: s.OperationID, id: s.ID,
 	}
-	seen := item{own: s.Own, operationID: s.OperationID}
+	if s.ReplyTo != "" || s.Thread != "" || len(s.Rich) > 0 {
+		m.what = &wire.What{ReplyTo: bare(s.ReplyTo), Thread: bare(s.Thread), Rich: s.Rich}
+		m.of = n.board.Find(m.channel.name, bare(s.ReplyTo))
+	}
+	if s.ID != "" {
+		m.channel.lastAct++
+		m.eventID = fmt.Sprintf("%s again-%d", s.ID, m.channel.lastAct)
+	}
+	n.byScript(m, s.Account, s.Own)
+	return m.id
+}
+
+// byScript publishes what somebody of a script does: a stranger, or an account from
+// another device.
+func (n *Network) byScript(m *message, account string, own script.Own) {
+	seen := item{own: own, operationID: m.operationID}
 	if seen.own == "" {
 		seen.own = script.OwnNo
 	}
-	if s.Account == "" {
+	if account == "" {
 		if m.author == "" {
 			m.author, m.authorID = "stranger", "stranger"
 		}
 		n.publish(ledger.Emitted, m, "", seen)
-		return m.id
+		return
 	}
-	m.account, m.authorID = s.Account, s.Account
+	m.account, m.authorID = account, account
 	if m.author == "" {
-		m.author = s.Account
+		m.author = account
 	}
 	n.publish(ledger.Emitted, m, "", seen)
 	// What another device sends is shown to the account itself as its echoes are.
-	a := n.account(s.Account)
+	a := n.account(account)
 	if _, in := m.channel.members[a]; in && a.set.Echo != script.EchoNone {
-		own := item{message: m, own: s.Own, operationID: s.OperationID}
-		if own.own == "" {
-			own.own = a.ownMark()
+		it := item{message: m, own: own, operationID: m.operationID}
+		if it.own == "" {
+			it.own = a.ownMark()
 		}
-		a.show(own)
+		a.show(it)
 	}
-	return m.id
 }
 
 // Order tells the plugs that are logged in to an account to misbehave. There is a

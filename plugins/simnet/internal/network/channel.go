@@ -17,6 +17,10 @@ type channel struct {
 	set     script.Channel
 	members map[*account]struct{}
 	lastID  uint64
+	title   string
+	topic   string
+	// lastAct counts what was done other than messages.
+	lastAct uint64
 	puts    script.Queue[script.Puts]
 	echoes  script.Queue[script.Echoes]
 	gates   map[script.Stage]*agenda.Gate
@@ -55,7 +59,7 @@ func (n *Network) send(s *Session, f *wire.Send) {
 	a := s.account
 	m := &message{
 		channel: ch, authorID: a.name, author: f.Author, account: a.name,
-		text: f.Text, operationID: f.OperationID,
+		text: f.Text, operationID: f.OperationID, what: f.What,
 	}
 	if m.author == "" {
 		m.author = a.name
@@ -90,9 +94,9 @@ func (n *Network) send(s *Session, f *wire.Send) {
 			s.fail(f.ID, decided)
 			return
 		}
-		answer := &wire.Answer{ID: f.ID, MessageID: m.id, Time: m.time}
-		if a.set.IDsByEcho {
-			answer.MessageID = ""
+		answer := &wire.Answer{ID: f.ID, MessageID: m.id, Time: m.time, What: m.names(a)}
+		if a.set.IDsByEcho && m.kind() == script.KindMessage {
+			answer.MessageID, answer.What = "", nil
 		}
 		s.answer(answer)
 	})...)
@@ -116,7 +120,10 @@ func (n *Network) check(s *Session, f *wire.Send, m *message) (script.Verdict, s
 	if limit := s.account.set.TextLength; limit > 0 && len(m.text) > limit {
 		return script.Refused, "the text is too long"
 	}
-	return "", ""
+	if m.what == nil {
+		return "", ""
+	}
+	return n.checkWhat(s.account, m)
 }
 
 // plan puts answer and echo in the order and at the times of the channel.
@@ -166,7 +173,7 @@ func (m *message) echo(a *account, fault script.EchoFault) {
 		show()
 	case script.EchoNewEvent:
 		show()
-		seen.eventID = m.id + "-again"
+		seen.eventID = m.event() + "-again"
 		show()
 	default:
 		show()

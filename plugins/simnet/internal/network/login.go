@@ -56,11 +56,29 @@ func (s *Session) join(requested string) wire.ChannelStatus {
 	ch := s.n.channel(s.inner(requested))
 	status := wire.ChannelStatus{Requested: requested, Name: s.outer(ch)}
 	status.State, status.Reason = ch.state()
-	if status.State == script.StateJoined || status.State == script.StateReadOnly {
-		ch.members[s.account] = struct{}{}
-		s.joined[ch] = s.position
+	if !open(status.State) {
+		s.asked[ch] = struct{}{}
+		return status
 	}
+	ch.members[s.account] = struct{}{}
+	s.joined[ch] = s.position
 	return status
+}
+
+// open tells whether a channel in a state shows its messages.
+func open(s script.State) bool { return s == script.StateJoined || s == script.StateReadOnly }
+
+// letIn lets those into a channel that has opened who asked for it at their login.
+func (n *Network) letIn(c *channel) {
+	for _, a := range n.accounts {
+		for s := range a.sessions {
+			if _, asked := s.asked[c]; asked {
+				delete(s.asked, c)
+				c.members[a] = struct{}{}
+				s.joined[c] = a.log.End()
+			}
+		}
+	}
 }
 
 // Subscribe starts the flow of events, once: each channel after its own cursor, or

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/plugins/simnet/internal/agenda"
+	"github.com/plughost/plughost/plugins/simnet/internal/board"
 	"github.com/plughost/plughost/plugins/simnet/internal/ledger"
 	"github.com/plughost/plughost/plugins/simnet/internal/memory"
 	"github.com/plughost/plughost/plugins/simnet/internal/script"
+	"github.com/plughost/plughost/plugins/simnet/internal/wire"
 )
 
 // Network is one simulated network. Safe for concurrent use.
@@ -27,6 +29,7 @@ type Network struct {
 	settings script.Network
 	accounts map[string]*account
 	channels map[string]*channel
+	board    board.Board
 	uploads  memory.Uploads
 	sessions uint64
 	orders   uint64
@@ -75,29 +78,51 @@ func (n *Network) channel(name string) *channel {
 	return c
 }
 
-// message is one message. It never changes once it is published.
+// message is one message, or one thing that was done to a message or a channel. It
+// never changes once it is published.
 type message struct {
-	channel     *channel
-	id          string
-	time        time.Time
+	channel *channel
+	// id is the message's, or of the one that it was done to.
+	id string
+	// eventID is empty for a message: it is the id then.
+	eventID string
+	time    time.Time
+	// authorID, author and account are who wrote it, or who did it.
 	authorID    string
 	author      string
 	account     string
 	text        string
 	operationID string
+	// what is nil for a message that is nothing but a text.
+	what *wire.What
+	// of is what stands of the message that it was done to.
+	of *board.Message
+	// revision is that of an edit.
+	revision int
+}
+
+// kind is what it is.
+func (m *message) kind() script.Kind {
+	if m.what == nil {
+		return script.KindMessage
+	}
+	return m.what.Kind
 }
 
 // publish makes a message exist: it gets its id and time, and everybody in the
 // channel but the account that sent it is shown it.
 func (n *Network) publish(k ledger.Kind, m *message, session string, seen item) {
 	c := m.channel
-	c.lastID++
-	m.id = strconv.FormatUint(c.lastID, 10)
-	if !n.settings.CollidingIDs {
-		m.id = c.name + "-" + m.id
-	}
 	m.time = time.Now()
-	n.record(k, m, session, "")
+	if m.kind() == script.KindMessage {
+		if m.id == "" {
+			m.id = n.nextID(c)
+		}
+		n.board.Add(c.name, m.id, &board.Message{AuthorID: m.authorID, Author: m.author, Account: m.account, Text: m.text})
+		n.record(k, m, session, "")
+	} else {
+		n.carryOut(m, session)
+	}
 	seen.message = m
 	for a := range c.members {
 		if a.name != m.account {
@@ -106,10 +131,26 @@ func (n *Network) publish(k ledger.Kind, m *message, session string, seen item) 
 	}
 }
 
+func (n *Network) nextID(c *channel) string {
+	c.lastID++
+	id := strconv.FormatUint(c.lastID, 10)
+	if !n.settings.CollidingIDs {
+		id = c.name + "-" + id
+	}
+	return id
+}
+
 // record writes a line about a message to the ledger.
 func (n *Network) record(k ledger.Kind, m *message, session, detail string) {
-	n.ledger.Append(ledger.Entry{
+	e := ledger.Entry{
 		Kind: k, Channel: m.channel.name, ID: m.id, Author: m.author, Account: m.account,
 		Text: m.text, OperationID: m.operationID, Connection: session, Detail: detail,
-	})
+	}
+	if w := m.what; w != nil {
+		e.Rich, e.ReplyTo, e.Thread, e.Reaction = w.Rich, bare(w.ReplyTo), bare(w.Thread), w.Reaction
+		if k == ledger.Rejected || k == ledger.Repeated {
+			e.Action = string(w.Kind)
+		}
+	}
+	n.ledger.Append(e)
 }

@@ -30,6 +30,8 @@ type Session struct {
 	account *account
 	// joined holds the channels, each with the position after which it is shown.
 	joined map[*channel]uint64
+	// asked holds the channels that the login named and was not let into.
+	asked map[*channel]struct{}
 	// position is the last place of the account's log that was taken.
 	position   uint64
 	subscribed bool
@@ -57,7 +59,7 @@ func (n *Network) Connect(end func(error)) *Session {
 	n.sessions++
 	return &Session{
 		n: n, name: "c" + strconv.FormatUint(n.sessions, 10), end: end,
-		wake: make(chan struct{}, 1), joined: map[*channel]uint64{}, orders: map[uint64]chan<- struct{}{},
+		wake: make(chan struct{}, 1), joined: map[*channel]uint64{}, asked: map[*channel]struct{}{}, orders: map[uint64]chan<- struct{}{},
 	}
 }
 
@@ -207,12 +209,15 @@ func (s *Session) show(it item) wire.Frame {
 		return &wire.Mark{Position: s.position, Channel: s.outer(ch)}
 	}
 	m := it.message
+	if m.fleeting() && s.position <= s.catchUpAt {
+		return nil // it is of use only while it happens
+	}
 	e := &wire.Event{
 		Position: s.position, Channel: s.outer(ch), EventID: it.eventID, MessageID: m.id, Time: m.time,
 		AuthorID: m.authorID, Author: m.author, Own: string(it.own), OperationID: it.operationID, Text: m.text,
 	}
 	if e.EventID == "" {
-		e.EventID = m.id
+		e.EventID = m.event()
 	}
 	if it.own == script.OwnMissing {
 		e.Own = ""
@@ -220,6 +225,7 @@ func (s *Session) show(it item) wire.Frame {
 	if s.account.set.TwoCallFetch {
 		e.Text, e.Fetch = "", true
 	}
+	m.tell(e, s.account)
 	if s.n.settings.LogShown {
 		s.n.record(ledger.Shown, m, s.name, e.EventID)
 	}

@@ -1,6 +1,9 @@
 package script
 
-import "errors"
+import (
+	"encoding/json"
+	"errors"
+)
 
 // Say has somebody speak in a channel.
 type Say struct {
@@ -11,6 +14,16 @@ type Say struct {
 	// connection.
 	Account string `json:"account,omitempty"`
 	Text    string `json:"text"`
+	// Rich is the message where it is more than a text: text with formatting and
+	// mentions, attachments, emote, as JSON of the contract's Message. Text is then what
+	// the ledger has of it.
+	Rich json.RawMessage `json:"rich,omitempty"`
+	// ReplyTo is the id of the message that is answered, Thread that of the root of the
+	// thread that it is in.
+	ReplyTo string `json:"reply_to,omitempty"`
+	Thread  string `json:"thread,omitempty"`
+	// ID is the message's, in place of a new one: a network may say a message again.
+	ID string `json:"id,omitempty"`
 	// Count is how often, with a number behind the text if more than 1; 0: once.
 	Count int `json:"count,omitempty"`
 	// OperationID is shown with the message to everybody: a stranger may send the

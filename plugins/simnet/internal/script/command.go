@@ -15,6 +15,7 @@ type Command struct {
 	Account  *Account  `json:"account,omitempty"`
 	Channel  *Channel  `json:"channel,omitempty"`
 	Say      *Say      `json:"say,omitempty"`
+	Act      *Act      `json:"act,omitempty"`
 	Generate *Generate `json:"generate,omitempty"`
 	Logins   *Logins   `json:"logins,omitempty"`
 	Puts     *Puts     `json:"puts,omitempty"`
@@ -32,7 +33,7 @@ type Command struct {
 
 // Result is what a Command gives back.
 type Result struct {
-	// IDs of the messages that Say made.
+	// IDs of the messages that Say made, or of the event that Act made.
 	IDs []string `json:"ids,omitempty"`
 	// Count of what Release released, Drop dropped, Freeze froze, Plug ordered.
 	Count int `json:"count,omitempty"`

@@ -1,5 +1,7 @@
 package script
 
+import "slices"
+
 // Network replaces the settings of the whole network.
 type Network struct {
 	// CollidingIDs makes the channels count their message ids each for itself, so
@@ -101,10 +103,33 @@ type Account struct {
 	TextLength int `json:"text_length,omitempty"`
 	// TextAuthors has the author's name stand in the text, in place of beside it.
 	TextAuthors bool `json:"text_authors,omitempty"`
+
+	// Lacks is what the network cannot do: the plug does not announce it, and it is
+	// answered with Unsupported.
+	Lacks []Ability `json:"lacks,omitempty"`
+	// Moderates lets the account delete what others wrote; it may edit only its own.
+	Moderates bool `json:"moderates,omitempty"`
+	// Aliases gives each message a second id, by which everything later names it.
+	Aliases bool `json:"aliases,omitempty"`
+	// References gives each message a reference, without which it is not found again.
+	References bool `json:"references,omitempty"`
+	// Reactions is how they are told and taken.
+	Reactions ReactionStyle `json:"reactions,omitempty"`
+	// MaxReactions is how many one message can have of the account; 0: no limit.
+	MaxReactions int `json:"max_reactions,omitempty"`
 }
 
+// Can tells whether the network can do something for the account.
+func (a *Account) Can(what Ability) bool { return !slices.Contains(a.Lacks, what) }
+
 func (a *Account) validate() error {
+	var err error
+	for _, l := range a.Lacks {
+		err = join(err, oneOf("lacks", l, CanEdit, CanDelete, CanReact, CanType, CanRead, CanChange,
+			CanReply, CanThread, CanFormat, CanMention, CanLocate, CanEmote))
+	}
 	return join(
+		err,
 		need("name", a.Name),
 		oneOf("echo", a.Echo, EchoOperationID, EchoOwn, EchoNone),
 		oneOf("own", a.Own, OwnYes, OwnUnknown, OwnMissing),
@@ -115,6 +140,8 @@ func (a *Account) validate() error {
 		notNegative("max_silence", a.MaxSilence),
 		notNegative("put_timeout", a.PutTimeout),
 		notNegative("text_length", a.TextLength),
+		oneOf("reactions", a.Reactions, ReactionsOne, ReactionsByID, ReactionsWhole),
+		notNegative("max_reactions", a.MaxReactions),
 	)
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 
@@ -82,25 +81,6 @@ func (l *line) echoKey(operationID, source, text string) string {
 	return operationID
 }
 
-// event is the network's event as the host takes it.
-func (l *line) event(e *wire.Event) *plugv1.Event {
-	event := &plugv1.Event{
-		EventId:   e.EventID,
-		MessageId: e.MessageID,
-		Channel:   l.source(e.Channel),
-		Time:      timestamppb.New(e.Time),
-		Author:    &plugv1.User{Id: e.AuthorID, Username: e.AuthorID, DisplayName: e.Author},
-		Own:       own(script.Own(e.Own)),
-		Kind:      &plugv1.Event_Message{Message: &plugv1.Message{Text: plug.NewText(e.Text)}},
-	}
-	// Anybody may have sent an operation id of ours again: it counts only where the
-	// message is proven our own. A careless plug does not look.
-	if event.GetOwn() == plugv1.Own_OWN_YES || l.login.Settings.Careless {
-		event.OperationId = e.OperationID
-	}
-	return event
-}
-
 func own(o script.Own) plugv1.Own {
 	switch o {
 	case script.OwnYes:
@@ -140,23 +120,61 @@ func abilities(s script.Account) *plugv1.Abilities {
 	if s.PutTimeout > 0 {
 		a.Limits.PutTimeout = durationpb.New(time.Duration(s.PutTimeout))
 	}
+	a.Limits.Reactions = uint32(s.MaxReactions)
+	a.Actions = append(a.Actions, plugv1.ActionKind_ACTION_KIND_MESSAGE)
+	for _, can := range actions {
+		if s.Can(can.ability) {
+			a.Actions = append(a.Actions, can.kinds...)
+		}
+	}
+	for _, can := range features {
+		if s.Can(can.ability) {
+			a.Features = append(a.Features, can.feature)
+		}
+	}
 	return a
+}
+
+var actions = []struct {
+	ability script.Ability
+	kinds   []plugv1.ActionKind
+}{
+	{script.CanEdit, []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_EDIT}},
+	{script.CanDelete, []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_DELETE}},
+	{script.CanReact, []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_REACTION_ADDED, plugv1.ActionKind_ACTION_KIND_REACTION_REMOVED}},
+	{script.CanChange, []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_CHANNEL_CHANGED}},
+	{script.CanType, []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_TYPING}},
+	{script.CanRead, []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_READ_MARKER}},
+}
+
+var features = []struct {
+	ability script.Ability
+	feature plugv1.Feature
+}{
+	{script.CanFormat, plugv1.Feature_FEATURE_FORMATTING},
+	{script.CanMention, plugv1.Feature_FEATURE_MENTION},
+	{script.CanReply, plugv1.Feature_FEATURE_REPLY},
+	{script.CanThread, plugv1.Feature_FEATURE_THREAD},
+	{script.CanLocate, plugv1.Feature_FEATURE_LOCATION},
+	{script.CanEmote, plugv1.Feature_FEATURE_EMOTE},
 }
 
 // status is the state of a channel as the host takes it.
 func (l *line) status(c wire.ChannelStatus) *plugv1.ChannelStatus {
-	s := &plugv1.ChannelStatus{Requested: c.Requested, Source: l.source(c.Name), Reason: c.Reason}
-	switch c.State {
+	return &plugv1.ChannelStatus{Requested: c.Requested, Source: l.source(c.Name), Reason: c.Reason, State: channelState(c.State)}
+}
+
+func channelState(s script.State) plugv1.ChannelState {
+	switch s {
 	case script.StatePending:
-		s.State = plugv1.ChannelState_CHANNEL_STATE_PENDING
+		return plugv1.ChannelState_CHANNEL_STATE_PENDING
 	case script.StateReadOnly:
-		s.State = plugv1.ChannelState_CHANNEL_STATE_READ_ONLY
+		return plugv1.ChannelState_CHANNEL_STATE_READ_ONLY
 	case script.StateDenied:
-		s.State = plugv1.ChannelState_CHANNEL_STATE_DENIED
+		return plugv1.ChannelState_CHANNEL_STATE_DENIED
 	case script.StateNotFound:
-		s.State = plugv1.ChannelState_CHANNEL_STATE_NOT_FOUND
+		return plugv1.ChannelState_CHANNEL_STATE_NOT_FOUND
 	default:
-		s.State = plugv1.ChannelState_CHANNEL_STATE_JOINED
+		return plugv1.ChannelState_CHANNEL_STATE_JOINED
 	}
-	return s
 }

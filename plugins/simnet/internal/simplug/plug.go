@@ -48,11 +48,21 @@ func Definition(name string, scope plugv1.PutScope, o Options) plug.Definition {
 	return plug.Definition{
 		Name: name, Version: version, Network: "simnet",
 		Config:            Config{},
+		Emits:             emits,
 		Abilities:         abilities(script.Account{}),
 		PutScope:          scope,
 		MaxConcurrentPuts: maxConcurrentPuts,
 		New:               func() plug.Plug { return &Plug{options: o} },
 	}
+}
+
+var emits = []plugv1.EventKind{
+	plugv1.EventKind_EVENT_KIND_MESSAGE, plugv1.EventKind_EVENT_KIND_EDIT, plugv1.EventKind_EVENT_KIND_DELETE,
+	plugv1.EventKind_EVENT_KIND_REACTION_ADDED, plugv1.EventKind_EVENT_KIND_REACTION_REMOVED,
+	plugv1.EventKind_EVENT_KIND_REACTIONS_SET, plugv1.EventKind_EVENT_KIND_MEMBERS_JOINED,
+	plugv1.EventKind_EVENT_KIND_MEMBERS_LEFT, plugv1.EventKind_EVENT_KIND_CHANNEL_CHANGED,
+	plugv1.EventKind_EVENT_KIND_CHANNEL_MIGRATED, plugv1.EventKind_EVENT_KIND_CHANNEL_STATE_CHANGED,
+	plugv1.EventKind_EVENT_KIND_TYPING, plugv1.EventKind_EVENT_KIND_READ_MARKER,
 }
 
 // Plug is the plug. The SDK calls its methods.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 
 	"github.com/plughost/plughost/plugins/simnet/internal/client"
@@ -30,6 +28,13 @@ func (p *Plug) Put(ctx context.Context, part *plug.Part) (*plugv1.Receipt, error
 	send := &wire.Send{
 		Channel: l.wireName(part.Channel), OperationID: part.OperationID, Text: part.Text,
 	}
+	content, err := rich(part)
+	if err != nil {
+		return nil, plug.Refused(err)
+	}
+	if len(content) > 0 || len(part.ReplyTo) > 0 || len(part.Thread) > 0 {
+		send.What = &wire.What{Rich: content, ReplyTo: primary(part.ReplyTo), Thread: primary(part.Thread)}
+	}
 	if !l.login.Settings.TextAuthors {
 		send.Author = part.Author.GetFormattedName()
 	}
@@ -50,7 +55,7 @@ func (p *Plug) Put(ctx context.Context, part *plug.Part) (*plugv1.Receipt, error
 		return nil, err
 	}
 	p.orders.at(script.AfterAccept, part.Channel)
-	receipt := &plugv1.Receipt{Id: answer.MessageID, Channel: part.Channel, Time: timestamppb.New(answer.Time)}
+	receipt := receiptOf(answer, part.Channel)
 	if echo != nil {
 		if receipt, err = echo.Wait(ctx); err != nil {
 			return nil, err

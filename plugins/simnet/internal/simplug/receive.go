@@ -99,10 +99,14 @@ func (p *Plug) event(ctx context.Context, l *line, q *plug.Queue, e *wire.Event)
 		// A message that is gone meanwhile is still one that was there: without text.
 		e.Text = a.Content
 	}
-	event := l.event(e)
-	if l.login.Settings.IDsByEcho && event.GetOwn() != plugv1.Own_OWN_NO {
+	event, err := l.event(e)
+	if err != nil {
+		return err
+	}
+	if l.login.Settings.IDsByEcho && event.GetOwn() != plugv1.Own_OWN_NO && event.GetMessage() != nil {
 		p.echoes.Arrived(l.echoKey(e.OperationID, event.GetChannel(), e.Text), &plugv1.Receipt{
 			Id: event.GetMessageId(), Channel: event.GetChannel(), Time: event.GetTime(),
+			Aliases: event.GetAliases(), Reference: event.GetReference(),
 		})
 	}
 	return q.Event(ctx, event, l.cursor(l.scope(e.Channel), e.Position, e.Time))

@@ -10,6 +10,7 @@ import (
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 
+	"github.com/plughost/plughost/plugins/simnet/internal/script"
 	"github.com/plughost/plughost/plugins/simnet/internal/simplug"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 	"github.com/plughost/plughost/sdk/go/plug"
@@ -42,10 +43,34 @@ func TestStartSaysWhatTheAccountCan(t *testing.T) {
 				if err := protojson.Unmarshal([]byte(c.want), &wanted); err != nil {
 					t.Fatal(err)
 				}
+				// What it can do is the next test's.
+				reply.GetAbilities().Actions, reply.GetAbilities().Features = nil, nil
 				if got := reply.GetAbilities(); protojson.Format(got) != protojson.Format(&wanted) {
 					t.Fatalf("got %v, want %v", got, &wanted)
 				}
 			}, account(c.set))
+		})
+	}
+}
+
+// What the network lacks, the plug does not announce; what it doesn't, it does.
+func TestStartSaysWhatTheAccountLacks(t *testing.T) {
+	for name, c := range map[string]struct {
+		lacks             []script.Ability
+		actions, features int
+	}{
+		"nothing": {nil, 8, 6},
+		"some":    {[]script.Ability{script.CanEdit, script.CanReact, script.CanReply}, 5, 5},
+		"all": {[]script.Ability{script.CanEdit, script.CanDelete, script.CanReact, script.CanType, script.CanRead, script.CanChange,
+			script.CanReply, script.CanThread, script.CanFormat, script.CanMention, script.CanLocate, script.CanEmote}, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, n *simnettest.Local) {
+				a := newHost(t, n).start("left").GetAbilities()
+				if len(a.Actions) != c.actions || len(a.Features) != c.features {
+					t.Fatalf("actions %v, features %v", a.Actions, a.Features)
+				}
+			}, account(simnettest.Account{Lacks: c.lacks}))
 		})
 	}
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -116,6 +117,19 @@ func (f *fields) time() time.Time {
 	return time.Time{}
 }
 
+func (f *fields) what() *What {
+	s := f.string()
+	if s == "" || f.err != nil {
+		return nil
+	}
+	w := &What{}
+	if err := json.Unmarshal([]byte(s), w); err != nil {
+		f.fail(fmt.Errorf("read what happened: %w", err))
+		return nil
+	}
+	return w
+}
+
 func (f *fields) fail(err error) {
 	if f.err == nil {
 		f.err = err
@@ -149,6 +163,18 @@ func appendTime(b []byte, t time.Time) []byte {
 	return binary.AppendUvarint(b, uint64(t.UnixNano()))
 }
 
+// appendWhat writes nothing of a What that cannot be written: its JSON is not valid.
+func appendWhat(b []byte, w *What) []byte {
+	if w == nil {
+		return append(b, 0)
+	}
+	data, err := json.Marshal(w)
+	if err != nil {
+		return append(b, 0)
+	}
+	return appendString(b, string(data))
+}
+
 func (c *Call) append(b []byte) []byte {
 	return appendString(binary.AppendUvarint(b, c.ID), c.Body)
 }
@@ -168,12 +194,12 @@ func (s *Send) append(b []byte) []byte {
 	b = appendString(b, s.OperationID)
 	b = appendString(b, s.Author)
 	b = appendString(b, s.Text)
-	return appendString(b, s.Upload)
+	return appendWhat(appendString(b, s.Upload), s.What)
 }
 
 func (s *Send) parse(f *fields) {
 	s.ID, s.Channel, s.OperationID = f.number(), f.string(), f.string()
-	s.Author, s.Text, s.Upload = f.string(), f.string(), f.string()
+	s.Author, s.Text, s.Upload, s.What = f.string(), f.string(), f.string(), f.what()
 }
 
 func (u *Upload) append(b []byte) []byte {
@@ -197,13 +223,13 @@ func (a *Answer) append(b []byte) []byte {
 	b = appendString(b, a.Reason)
 	b = appendString(b, a.MessageID)
 	b = appendTime(b, a.Time)
-	return appendString(b, a.Content)
+	return appendWhat(appendString(b, a.Content), a.What)
 }
 
 func (a *Answer) parse(f *fields) {
 	a.ID, a.Verdict, a.WholePlug = f.number(), f.string(), f.bool()
 	a.RetryAfter, a.Reason = time.Duration(f.number()), f.string()
-	a.MessageID, a.Time, a.Content = f.string(), f.time(), f.string()
+	a.MessageID, a.Time, a.Content, a.What = f.string(), f.time(), f.string(), f.what()
 }
 
 func (e *Event) append(b []byte) []byte {
@@ -217,14 +243,14 @@ func (e *Event) append(b []byte) []byte {
 	b = appendString(b, e.Own)
 	b = appendString(b, e.OperationID)
 	b = appendString(b, e.Text)
-	return appendBool(b, e.Fetch)
+	return appendWhat(appendBool(b, e.Fetch), e.What)
 }
 
 func (e *Event) parse(f *fields) {
 	e.Position, e.Channel = f.number(), f.string()
 	e.EventID, e.MessageID, e.Time = f.string(), f.string(), f.time()
 	e.AuthorID, e.Author, e.Own = f.string(), f.string(), f.string()
-	e.OperationID, e.Text, e.Fetch = f.string(), f.string(), f.bool()
+	e.OperationID, e.Text, e.Fetch, e.What = f.string(), f.string(), f.bool(), f.what()
 }
 
 func (m *Mark) append(b []byte) []byte {

@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"encoding/json"
 	"time"
+
+	"github.com/plughost/plughost/plugins/simnet/internal/script"
 )
 
 // Kind names the kind of a frame; it is the first byte of the body.
@@ -21,6 +24,45 @@ const (
 	KindPing
 	KindOrder
 )
+
+// What says what a Send asks for and an Event tells where that is more than a text; on
+// the wire it is JSON. Messages are named by any name they have: id, alias, reference.
+type What struct {
+	Kind script.Kind `json:"kind,omitempty"`
+	// Target is, in a Send, the message that it is done to; in an Event that is
+	// MessageID.
+	Target  string `json:"target,omitempty"`
+	ReplyTo string `json:"reply_to,omitempty"`
+	Thread  string `json:"thread,omitempty"`
+	// Rich is JSON of the contract's Message, where there is more than a text.
+	Rich json.RawMessage `json:"rich,omitempty"`
+
+	Reaction   string `json:"reaction,omitempty"`
+	ReactionID string `json:"reaction_id,omitempty"`
+	// Reactions is somebody's whole set: in a Send of the kind KindReactions, and in an
+	// Event with every reaction.
+	Reactions []string `json:"reactions,omitempty"`
+
+	Moderation bool         `json:"moderation,omitempty"`
+	Stopped    bool         `json:"stopped,omitempty"`
+	Users      []string     `json:"users,omitempty"`
+	Title      *string      `json:"title,omitempty"`
+	Topic      *string      `json:"topic,omitempty"`
+	State      script.State `json:"state,omitempty"`
+	To         string       `json:"to,omitempty"`
+
+	// Told by the network only: who did it, where that is not the message's author; the
+	// message's other names; the number of its revision; of the message that it answers
+	// the author and the text.
+	ActorID    string   `json:"actor_id,omitempty"`
+	Actor      string   `json:"actor,omitempty"`
+	Aliases    []string `json:"aliases,omitempty"`
+	Reference  string   `json:"reference,omitempty"`
+	Revision   string   `json:"revision,omitempty"`
+	AnsweredID string   `json:"answered_id,omitempty"`
+	Answered   string   `json:"answered,omitempty"`
+	AnsweredBy string   `json:"answered_by,omitempty"`
+}
 
 // Frame is one thing said. The client gives every Call, Send, Upload and Fetch an
 // ID of its own, and the network answers under it, in any order.
@@ -44,7 +86,8 @@ type Reply struct {
 	Body  string
 }
 
-// Send puts a message into a channel. Answered by an Answer.
+// Send puts a message into a channel, or does something else in it. Answered by an
+// Answer.
 type Send struct {
 	ID          uint64
 	Channel     string
@@ -55,6 +98,8 @@ type Send struct {
 	Text string
 	// Upload is the handle that an Upload was answered with.
 	Upload string
+	// What is nil for a message that is nothing but a text.
+	What *What
 }
 
 // Upload is the first call of a two-call send. Answered by an Answer with a
@@ -89,9 +134,11 @@ type Answer struct {
 	Time      time.Time
 	// Content is the handle of an Upload, the text of a Fetch.
 	Content string
+	// What has the other names of a message, its revision, the id of a reaction.
+	What *What
 }
 
-// Event shows a message. It costs one credit.
+// Event shows a message, or something else that happened. It costs one credit.
 type Event struct {
 	// Position is the place in the account's log: the cursor after this event.
 	Position  uint64
@@ -109,6 +156,8 @@ type Event struct {
 	Text        string
 	// Fetch is true if the text has to be fetched.
 	Fetch bool
+	// What is nil for a message that is nothing but a text.
+	What *What
 }
 
 // Mark moves the cursor without an event, or says that a scope has caught up. It
