@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,11 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
-
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/plugins/webchat/webchattest"
 )
 
 // A large file crosses two plugs and the host: the same bytes arrive, and the host's
@@ -43,8 +40,9 @@ func TestLargeFileCrosses(t *testing.T) {
 	h.ready("office", 0)
 	h.ready("garden", 0)
 	office, garden := openPage(t, addresses["office"]), openPage(t, addresses["garden"])
-	office.say("kitchen", "first", "")
-	garden.sees("first") // everything has been used once
+	if err := webchattest.Connected(t.Context(), office.page, "kitchen", garden.page); err != nil {
+		t.Fatal(err)
+	}
 	before := peakMemory(t, h.cmd.Process.Pid)
 
 	sum := sha256.New()
@@ -109,118 +107,45 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// chatPage is somebody at a webchat.
+// chatPage is somebody at a webchat, whose faults end the test.
 type chatPage struct {
-	t       *testing.T
-	address string
-	conn    *websocket.Conn
+	t    *testing.T
+	page *webchattest.Page
 }
 
 func openPage(t *testing.T, address string) *chatPage {
 	t.Helper()
-	conn, _, err := websocket.Dial(t.Context(), "ws://"+address+"/ws", nil)
+	page, err := webchattest.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.SetReadLimit(-1)
-	t.Cleanup(func() { conn.CloseNow() })
-	p := &chatPage{t, address, conn}
-	p.send(map[string]any{"type": "hello", "token": "0123456789abcdef"})
-	alive := time.NewTicker(10 * time.Second)
-	stop := make(chan struct{})
-	t.Cleanup(func() {
-		alive.Stop()
-		close(stop)
-	})
-	go func() {
-		for {
-			select {
-			case <-alive.C:
-				_ = wsjson.Write(context.WithoutCancel(t.Context()), conn, map[string]any{"type": "alive"}) // the test sees a closed one
-			case <-stop:
-				return
-			}
-		}
-	}()
-	return p
+	t.Cleanup(page.Close)
+	return &chatPage{t, page}
 }
 
-func (p *chatPage) send(frame map[string]any) {
-	p.t.Helper()
-	if err := wsjson.Write(p.t.Context(), p.conn, frame); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// say says something, with a file that was uploaded if hash is not empty.
 func (p *chatPage) say(room, text, hash string) {
 	p.t.Helper()
-	frame := map[string]any{"type": "say", "room": room, "name": "Ann", "text": text, "client": fmt.Sprintf("%x", sha256.Sum256([]byte(text)))}
-	if hash != "" {
-		frame["files"] = []map[string]string{{"hash": hash, "name": "film.bin"}}
+	if err := p.page.Say(p.t.Context(), room, text, hash); err != nil {
+		p.t.Fatal(err)
 	}
-	p.send(frame)
 }
 
-func (p *chatPage) upload(content io.Reader, size int64) (hash string) {
+func (p *chatPage) upload(content io.Reader, size int64) string {
 	p.t.Helper()
-	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, "http://"+p.address+"/files/", content)
+	hash, err := p.page.Upload(p.t.Context(), content, size)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	request.ContentLength = size
-	request.Header.Set("Origin", "http://"+p.address)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		p.t.Fatalf("upload: %s, %v: %s", response.Status, err, answer)
-	}
-	var uploaded struct{ Hash string }
-	if err := json.Unmarshal(answer, &uploaded); err != nil {
-		p.t.Fatal(err)
-	}
-	return uploaded.Hash
+	return hash
 }
 
-type pageFile struct {
-	Hash string
-	Size int64
-}
-
-// sees waits until the page shows a text, and returns the message's first file.
-func (p *chatPage) sees(text string) pageFile {
+func (p *chatPage) sees(text string) webchattest.File {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 5*time.Minute)
 	defer cancel()
-	type message struct {
-		Text  string
-		Files []pageFile
+	file, err := p.page.Sees(ctx, text)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	for {
-		var answer struct {
-			Messages []message
-			Changes  []struct{ Message *message }
-		}
-		if err := wsjson.Read(ctx, p.conn, &answer); err != nil {
-			p.t.Fatalf("the page doesn't show %q: %v", text, err)
-		}
-		for _, c := range answer.Changes {
-			if c.Message != nil {
-				answer.Messages = append(answer.Messages, *c.Message)
-			}
-		}
-		for _, m := range answer.Messages {
-			if m.Text != text {
-				continue
-			}
-			if len(m.Files) == 0 {
-				return pageFile{}
-			}
-			return m.Files[0]
-		}
-	}
+	return file
 }
