@@ -28,12 +28,13 @@ func TestEverythingIsBridgedOverKills(t *testing.T) {
 		"before": {Echo: simnettest.Before, EchoDelay: soon, AnswerDelay: soon},
 		"after":  {Echo: simnettest.After, EchoDelay: soon, AnswerDelay: soon},
 	}
-	all := []simnettest.Account{{Name: "talk"}}
+	all := []simnettest.Account{{Name: "talk", Aliases: true, References: true}}
 	for name, a := range accounts {
 		a.Name = name
 		all = append(all, a)
 	}
 	net, plug := simulated(t, all...)
+	do(t, net, simnettest.Command{Network: &simnettest.NetworkSettings{CollidingIDs: true}})
 	o := childOptions{DataDir: dataDir(t), SettleTimeout: time.Second,
 		Supervision: host.Supervision{BackoffMin: 50 * time.Millisecond, BackoffMax: 100 * time.Millisecond, MaxExits: 1000}}
 	talks := map[string]*talk{}
