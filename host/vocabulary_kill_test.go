@@ -59,6 +59,7 @@ func TestEverythingIsBridgedOverKills(t *testing.T) {
 		h.ready(id.InstanceName(a.Name), 0)
 	}
 	allListen(t, net, len(all))
+	settle(talks, -1) // from here on the host has a cursor of each channel
 	round := 0
 	play(talks, func() {
 		round++
