@@ -2,7 +2,6 @@ package host_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,8 +64,27 @@ func TestThreeMembers(t *testing.T) {
 // same, in the same order, whoever spoke.
 func TestKillsInTheMidstOfEverything(t *testing.T) {
 	t.Parallel()
+	hour, soon := simnettest.Duration(time.Hour), simnettest.Duration(3*time.Millisecond)
+	for name, bot := range map[string]simnettest.Account{
+		"named":      {Aliases: true, References: true},
+		"by id":      {Reactions: simnettest.ReactionsByID, IDsByEcho: true},
+		"whole":      {Reactions: simnettest.ReactionsWhole, Echo: simnettest.EchoOwn, Idempotent: hour},
+		"idempotent": {Echo: simnettest.EchoNone, Idempotent: hour, References: true},
+	} {
+		for when, c := range map[string]simnettest.Channel{
+			"at": {Echo: simnettest.At}, "later": {Echo: simnettest.After, EchoDelay: soon, AnswerDelay: soon},
+			"before": {Echo: simnettest.Before, EchoDelay: soon, AnswerDelay: soon},
+		} {
+			t.Run(name+", "+when, func(t *testing.T) { killsInTheMidst(t, bot, c) })
+		}
+	}
+}
+
+func killsInTheMidst(t *testing.T, bot simnettest.Account, there simnettest.Channel) {
 	const rounds, each = 6, 25
-	net, plug := simulated(t, simnettest.Account{Name: "talk"}, simnettest.Account{Name: "bot", Aliases: true, References: true})
+	bot.Name, there.Name = "bot", "there"
+	net, plug := simulated(t, simnettest.Account{Name: "talk"}, bot)
+	do(t, net, simnettest.Command{Channel: &there})
 	o := childOptions{DataDir: dataDir(t), SettleTimeout: time.Second,
 		Supervision:   host.Supervision{BackoffMin: 50 * time.Millisecond, BackoffMax: 100 * time.Millisecond, MaxExits: 1000},
 		Plugs:         []host.Plug{plug("talk", "talk"), plug("bot", "bot")},
@@ -126,9 +144,15 @@ func TestKillsInTheMidstOfEverything(t *testing.T) {
 		}
 		return made
 	}
-	here, there := plain(simnettest.Lines(x.board("here"))), plain(simnettest.Lines(x.board("there")))
-	if !slices.Equal(here, there) || len(here) != rounds*each*4/5 {
-		t.Errorf("here are\n\t%s\nthere are\n\t%s", strings.Join(here, "\n\t"), strings.Join(there, "\n\t"))
+	one, other := plain(simnettest.Lines(x.board("here"))), plain(simnettest.Lines(x.board("there")))
+	if len(one) != rounds*each*4/5 {
+		t.Errorf("there are %d messages here", len(one))
+	}
+	for i := range max(len(one), len(other)) {
+		if i >= len(one) || i >= len(other) || one[i] != other[i] {
+			t.Errorf("from line %d on here are\n\t%s\nthere are\n\t%s", i, strings.Join(one[i:], "\n\t"), strings.Join(other[min(i, len(other)):], "\n\t"))
+			break
+		}
 	}
 	nothingWaits(t, o.DataDir)
 }
