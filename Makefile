@@ -5,7 +5,7 @@ SHELL := bash
 
 export PATH := $(CURDIR)/bin/tools:$(CURDIR)/.tools/node_modules/.bin:$(PATH)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-PLUGS := webchat simnet
+PLUGS := webchat simnet mqtt
 TOOLS := google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc \
 	connectrpc.com/connect/cmd/protoc-gen-connect-go honnef.co/go/tools/cmd/staticcheck
 # The tools are pinned in .tools, apart from go.mod, so that they don't enter
@@ -15,7 +15,7 @@ TOOLDEPS := .tools/node_modules/.installed
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-deps: $(TOOLDEPS) /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ## install what build and tests need (Debian, npm); idempotent, quiet
+deps: $(TOOLDEPS) /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf /usr/sbin/mosquitto /usr/bin/mosquitto_pub ## install what build and tests need (Debian, npm); idempotent, quiet
 	@go mod download
 
 # Versions are exact in package.json; a lock file would name the binaries of one
@@ -26,6 +26,9 @@ $(TOOLDEPS): .tools/package.json
 
 /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf &:
 	@.ci/debian chromium fonts-noto-color-emoji
+
+/usr/sbin/mosquitto /usr/bin/mosquitto_pub &:
+	@.ci/debian mosquitto mosquitto-clients
 
 bin/tools/.built: .tools/go.mod .tools/go.sum
 	@mkdir -p bin/tools

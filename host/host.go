@@ -5,20 +5,28 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/accept"
 	"github.com/plughost/plughost/host/internal/drain"
+	"github.com/plughost/plughost/host/internal/files"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/hook/conversation"
 	"github.com/plughost/plughost/host/internal/intake"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/link"
+	"github.com/plughost/plughost/host/internal/logs"
 	"github.com/plughost/plughost/host/internal/put"
+	"github.com/plughost/plughost/host/internal/subscribe"
 	"github.com/plughost/plughost/host/internal/supervisor"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
 // keepEvents is how long finished events are kept by default.
@@ -42,12 +50,32 @@ type Host struct {
 	gate    *gate.Gate
 	put     *put.Stage
 	bridge  *conversation.Hook
+	files   *files.Store
+
+	running atomic.Pointer[running] // what callers from outside use; nil: Run doesn't run
 
 	mu          sync.Mutex
 	supervisors map[id.InstanceName]*supervisor.Supervisor
 	intakes     map[id.NetworkID]*intake.Intake
 	sessions    map[id.NetworkID]context.CancelCauseFunc // ends the last session of a network
 	pids        map[id.InstanceName]int
+	links       map[id.InstanceName]*link.Link // of the plugs that are up
+	rings       map[id.InstanceName]*logs.Ring
+}
+
+// running is what callers from outside use of a host that runs.
+type running struct {
+	ctx       context.Context // ends when the stages do
+	accept    *accept.Stage
+	subscribe *subscribe.Stage
+}
+
+// run returns what callers from outside use.
+func (h *Host) run() (*running, error) {
+	if run := h.running.Load(); run != nil {
+		return run, nil
+	}
+	return nil, errStopped
 }
 
 // New checks the options and makes a host. Nothing is started or written.
@@ -75,6 +103,8 @@ func New(o Options) (*Host, error) {
 		intakes:       map[id.NetworkID]*intake.Intake{},
 		sessions:      map[id.NetworkID]context.CancelCauseFunc{},
 		pids:          map[id.InstanceName]int{},
+		links:         map[id.InstanceName]*link.Link{},
+		rings:         map[id.InstanceName]*logs.Ring{},
 	}, nil
 }
 
@@ -87,7 +117,8 @@ func (h *Host) Run(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	drains, err := h.openStages(ctx, store)
+	run := &running{}
+	drains, err := h.openStages(ctx, store, run)
 	if err != nil {
 		return err
 	}
@@ -107,8 +138,10 @@ func (h *Host) Run(ctx context.Context) error {
 			}
 		})
 	}
+	run.ctx = stagesCtx
+	h.running.Store(run)
 	stage("put", h.put.Run)
-	for _, d := range drains {
+	for _, d := range h.startHooks(stagesCtx, drains) {
 		stage("drain", d.Run)
 	}
 	stage("journal", h.retain)
@@ -123,7 +156,9 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	plugs.Wait()
+	h.running.Store(nil)
 	stopStages()
+	run.subscribe.Close()
 	stages.Wait()
 	if asked.Err() != nil {
 		return nil
@@ -152,7 +187,7 @@ func (h *Host) openStore(ctx context.Context) (journal.Store, error) {
 // openStages builds the stages over the store, in the order in which they must
 // take up what a crash left: puts before anything is yielded, hooks before any
 // plug speaks.
-func (h *Host) openStages(ctx context.Context, store journal.Store) ([]*drain.Drain, error) {
+func (h *Host) openStages(ctx context.Context, store journal.Store, run *running) ([]*drain.Drain, error) {
 	var err error
 	if h.journal, err = journal.Open(ctx, store); err != nil {
 		return nil, err
@@ -160,16 +195,22 @@ func (h *Host) openStages(ctx context.Context, store journal.Store) ([]*drain.Dr
 	if err := h.makeRunDir(); err != nil {
 		return nil, err
 	}
+	if err := h.openFiles(); err != nil {
+		return nil, err
+	}
 	end, err := h.journal.End(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	h.gate = gate.New(end)
+	run.accept = accept.New(telling{h.journal, h})
+	run.subscribe = subscribe.New(subscribe.Options{Journal: h.journal, OpenFeed: h.openFeed, Outcome: run.outcome, Logger: h.log})
 	h.put = put.New(put.Options{
 		Journal:       h.journal,
 		Gate:          h.gate,
 		Logger:        h.log,
 		SettleTimeout: h.o.SettleTimeout,
+		Settled:       run.settled,
 		LoggedOut:     h.loggedOut,
 		Breach:        h.breach,
 	})
@@ -195,6 +236,66 @@ func (h *Host) openStages(ctx context.Context, store journal.Store) ([]*drain.Dr
 		drains = append(drains, d)
 	}
 	return drains, nil
+}
+
+// telling is the journal, for operations that the stages are to know of before they
+// are accepted.
+type telling struct {
+	*journal.Journal
+	host *Host
+}
+
+// Accept implements accept.Journal.
+func (t telling) Accept(ctx context.Context, accepted []journal.Accepted) error {
+	t.host.put.Accepting(accepted)
+	return t.Journal.Accept(ctx, accepted)
+}
+
+// settled hands the outcome of an operation over, to who waits for it and to the
+// subscribers, before its echo is yielded (O1).
+func (run *running) settled(c id.Channel, asked id.OperationID, op *journalv1.Operation, settled *journalv1.Settled, reason string) {
+	r := run.accept.Settled(c, asked, op, settled, reason)
+	run.subscribe.Settled(outcomeOf(r))
+}
+
+// outcome looks up what became of an operation whose echo is about to be yielded.
+func (run *running) outcome(ctx context.Context, _ id.Channel, op id.OperationID) *subscribe.Outcome {
+	r, err := run.accept.Find(ctx, op)
+	if err != nil || r.Outcome == journalv1.Outcome_OUTCOME_UNSPECIFIED {
+		return nil // an echo says more than nothing
+	}
+	return outcomeOf(r)
+}
+
+func outcomeOf(r *accept.Result) *subscribe.Outcome {
+	return &subscribe.Outcome{Operation: r.ID, Echo: r.CarriedOut, Channel: r.Channel, Value: r}
+}
+
+// startHooks starts the hooks that want it, and returns the drains of those that can
+// be given events.
+func (h *Host) startHooks(ctx context.Context, drains []*drain.Drain) (started []*drain.Drain) {
+	for i, d := range drains {
+		if i > 0 { // the first is the bridging
+			hk := h.o.Hooks[i-1]
+			if s, ok := hk.(hook.Starter); ok {
+				if err := startHook(ctx, s, &client{h, hk.Name()}); err != nil {
+					h.log.Error("a hook did not start; it is given nothing until the host is started again", "hook", string(hk.Name()), "error", err)
+					continue
+				}
+			}
+		}
+		started = append(started, d)
+	}
+	return started
+}
+
+func startHook(ctx context.Context, s hook.Starter, as hook.Host) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return s.Start(ctx, as)
 }
 
 // addPlug makes a plug's supervisor, and learns from the journal what it was.
@@ -237,17 +338,29 @@ func (h *Host) makeRunDir() error {
 	return nil
 }
 
+// hookNames lists the names under which progress is stored.
+func (h *Host) hookNames() []id.HookName {
+	names := []id.HookName{conversation.Name}
+	for _, hk := range h.o.Hooks {
+		names = append(names, hk.Name())
+	}
+	return names
+}
+
 // retain clears the journal of what is finished and old.
 func (h *Host) retain(ctx context.Context) error {
-	hooks := []id.HookName{conversation.Name}
-	for _, hk := range h.o.Hooks {
-		hooks = append(hooks, hk.Name())
-	}
 	t := time.NewTicker(retainEvery)
 	defer t.Stop()
 	for {
-		if err := h.journal.Retain(ctx, time.Now().Add(-h.o.KeepEvents), hooks); err != nil && ctx.Err() == nil {
+		hooks, err := h.progressNames(ctx)
+		if err == nil {
+			err = h.journal.Retain(ctx, time.Now().Add(-h.o.KeepEvents), hooks)
+		}
+		if err != nil && ctx.Err() == nil {
 			h.log.Error("old records could not be removed; tried again later", "error", err)
+		}
+		if err := h.files.Retain(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			h.log.Error("old files could not be removed; tried again later", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -28,7 +28,7 @@ var wrapped = map[string][]string{
 	"github.com/hashicorp/go-plugin": {"host/internal/process", "sdk/go/plug"},
 	"github.com/nats-io/":            {"host/internal/journal", "host/bench"},
 	"connectrpc.com/connect":         {"host/internal/api", "proto/plughost/host/v1"},
-	"modernc.org/sqlite":             {"plugins/webchat/internal/room", "host/e2e"},
+	"modernc.org/sqlite":             {"plugins/webchat/internal/history", "host/e2e"},
 }
 
 // TestImports keeps the house a house: it reads the imports of every file.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -33,6 +34,8 @@ type Options struct {
 	JournalSync time.Duration
 	// KeepEvents is how long finished events and operations are kept: 7 days if 0.
 	KeepEvents time.Duration
+	// Files bound what is kept of the files that come with messages.
+	Files Files
 	// SettleTimeout is how long own events are held, and a new attempt waits,
 	// for an operation of which nobody knows whether it was sent: 10 s if 0.
 	SettleTimeout time.Duration
@@ -147,7 +150,7 @@ func (o *Options) check() error {
 	}
 	hooks := map[id.HookName]bool{conversation.Name: true}
 	for _, h := range o.Hooks {
-		if name := h.Name(); name == "" || hooks[name] {
+		if name := h.Name(); name == "" || hooks[name] || name == clientPrefix || strings.HasPrefix(string(name), clientPrefix+":") {
 			problems = append(problems, fmt.Errorf("hook name %q is empty or taken", name))
 		}
 		hooks[h.Name()] = true

@@ -4,7 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
+	"google.golang.org/grpc/codes"
+
+	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/supervisor"
 )
@@ -29,20 +33,38 @@ func (h *Host) Status() []Status {
 	return all
 }
 
-// Restart starts a plug anew, at once, whatever state it is in.
+// Restart starts a plug anew, at once, whatever state it is in. Its error, that of
+// Start and of Stop is an *hook.Error.
 func (h *Host) Restart(name id.InstanceName) error {
+	return h.supervised(name, (*supervisor.Supervisor).Restart)
+}
+
+// Stop stops a plug in order, and keeps it stopped until Start or Restart, or until
+// the host is started again; what is said to it waits. It returns at once: Status
+// shows how it goes.
+func (h *Host) Stop(name id.InstanceName) error {
+	return h.supervised(name, (*supervisor.Supervisor).Stop)
+}
+
+// Start starts a plug that was stopped; one that is in back-off, held or failed is
+// tried at once; one that runs goes on.
+func (h *Host) Start(name id.InstanceName) error {
+	return h.supervised(name, (*supervisor.Supervisor).Start)
+}
+
+// supervised does something with a plug's supervisor.
+func (h *Host) supervised(name id.InstanceName, do func(*supervisor.Supervisor)) error {
+	if err := h.known(name); err != nil {
+		return err
+	}
 	h.mu.Lock()
 	s := h.supervisors[name]
 	h.mu.Unlock()
 	if s == nil {
-		for _, p := range h.o.Plugs {
-			if p.Name == name {
-				return fmt.Errorf("plug %s can't be started: %s", name, cmp.Or(p.Fault, "the host does not run yet"))
-			}
-		}
-		return fmt.Errorf("there is no plug %q", name)
+		i := slices.IndexFunc(h.o.Plugs, func(p Plug) bool { return p.Name == name })
+		return &hook.Error{Code: codes.FailedPrecondition, Text: fmt.Sprintf("plug %s can't be started: %s", name, cmp.Or(h.o.Plugs[i].Fault, "the host does not run yet"))}
 	}
-	s.Restart()
+	do(s)
 	return nil
 }
 

@@ -28,7 +28,7 @@ const streamHealthy = time.Minute
 
 // supervise makes a plug's supervisor.
 func (h *Host) supervise(p Plug) *supervisor.Supervisor {
-	log := h.log.Named("plug").With("plug", string(p.Name))
+	log := h.plugLog(p.Name)
 	return supervisor.New(supervisor.Options{
 		Name:   p.Name,
 		Logger: log,
@@ -102,14 +102,21 @@ func (s *session) Start(ctx context.Context) error {
 		Abilities:  abilities,
 		Accepts:    described.Accepts,
 		Channels:   started.Channels,
+		Files:      s.host.spool(s.plug.Name),
 	})
+	s.host.setLink(s.plug.Name, s.link)
 	return nil
 }
 
 // request makes the plug's own directories and what Start brings.
 func (s *session) request() (*plugv1.StartRequest, error) {
-	dir := filepath.Join(s.host.o.DataDir, "plugs", string(s.plug.Name))
-	state, spool := filepath.Join(dir, "state"), filepath.Join(dir, "spool")
+	spool := s.host.spoolDir(s.plug.Name)
+	state := filepath.Join(filepath.Dir(spool), "state")
+	// What a plug has not handed over it hands over again, and what it was given and
+	// has not sent it is given again.
+	if err := os.RemoveAll(spool); err != nil {
+		return nil, fmt.Errorf("clear the spool of plug %s: %w", s.plug.Name, err)
+	}
 	for _, d := range []string{state, filepath.Join(spool, "in"), filepath.Join(spool, "out")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make directory of plug %s: %w", s.plug.Name, err)
@@ -252,12 +259,13 @@ func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
 	}
 	defer stream.Close()
 	s.host.put.StreamOpened(s.network)
-	return in.Run(ctx, stream)
+	return in.Run(ctx, stream, s.host.spool(s.plug.Name))
 }
 
 // Quiesce implements supervisor.Session. The plug is no longer its network's, so
 // that another instance may be it.
 func (s *session) Quiesce(ctx context.Context) {
+	s.host.setLink(s.plug.Name, nil)
 	if s.network != "" {
 		s.host.put.Detach(s.network)
 		defer s.host.directory.release(s.plug.Name)

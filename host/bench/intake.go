@@ -147,7 +147,7 @@ func (s *suite) intakeOnce(ctx context.Context, batches int) (taken, error) {
 	}
 	stream := newFullStream(batches)
 	begun := time.Now()
-	err = in.Run(ctx, stream)
+	err = in.Run(ctx, stream, nil)
 	took := time.Since(begun)
 	if want := batches*(intakeChannels+1) + 1; len(r.entries) != want {
 		return taken{}, fmt.Errorf("void: %d records were written, not %d: %w", len(r.entries), want, err)

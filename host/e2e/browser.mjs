@@ -40,6 +40,22 @@ const commands = {
   },
   async texts({page, selector}) { return pages.get(page).$$eval(selector, es => es.map(e => e.textContent)); },
   async offline({page, offline}) { await pages.get(page).context().setOffline(offline); },
+  // key and insert act on whatever has the focus.
+  async key({page, key}) { await pages.get(page).keyboard.press(key); },
+  async insert({page, text}) { await pages.get(page).keyboard.insertText(text); },
+  async hover({page, selector}) { await pages.get(page).hover(selector); },
+  async upload({page, selector, paths}) { await pages.get(page).setInputFiles(selector, paths); },
+  async evaluate({page, expression}) { return pages.get(page).evaluate(expression); },
+  // until waits for an expression to be true. The page's policy forbids Playwright's
+  // own way, which evaluates within the page.
+  async until({page, expression}) {
+    const p = pages.get(page);
+    for (const end = Date.now() + timeout; ;) {
+      if (await p.evaluate(expression)) return;
+      if (Date.now() > end) throw new Error('not in time');
+      await p.waitForTimeout(50);
+    }
+  },
   async screenshot({page, path}) { await pages.get(page).screenshot({path}); },
   async errors({page}) { return pages.get(page).errors; },
 };

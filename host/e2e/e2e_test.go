@@ -152,13 +152,16 @@ type plughost struct {
 	address map[string]string // by plug
 }
 
-func startPlughost(t *testing.T) *plughost {
+// startPlughost starts it; extra is more of each webchat's config, such as
+// "password: x".
+func startPlughost(t *testing.T, extra ...string) *plughost {
 	t.Helper()
 	h := &plughost{t: t, dir: t.TempDir(), address: map[string]string{}}
 	var plugs strings.Builder
 	for name, label := range map[string]string{"north": "North", "south": "South"} {
 		h.address[name] = freeAddress(t)
-		fmt.Fprintf(&plugs, "  %s: {use: webchat, label: %s, config: {listen: %q, title: %s chat}}\n", name, label, h.address[name], label)
+		fmt.Fprintf(&plugs, "  %s: {use: webchat, label: %s, config: {%s}}\n", name, label,
+			strings.Join(append([]string{fmt.Sprintf("listen: %q, title: %s chat", h.address[name], label)}, extra...), ", "))
 	}
 	config := fmt.Sprintf("version: 1\ndata_dir: %s\nplugs_dir: %s\nsettle_timeout: 2s\nplugs:\n%sconversations:\n  lobby:\n    members: [north/lobby, south/lobby]\n",
 		filepath.Join(h.dir, "data"), filepath.Join(root(t), "bin", "plugs"), plugs.String())

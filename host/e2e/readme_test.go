@@ -115,6 +115,7 @@ func TestReadmeConfig(t *testing.T) {
 		out, err := shell(dir, commands[2]).CombinedOutput()
 		return err == nil && strings.Count(string(out), "ready") == 2
 	})
+	control(t, dir)
 	for _, line := range strings.Split(config, "\n") {
 		_, address, found := strings.Cut(line, `listen: "`)
 		if !found {
@@ -128,6 +129,38 @@ func TestReadmeConfig(t *testing.T) {
 		if err == nil {
 			resp.Body.Close()
 		}
+	}
+}
+
+// control runs the commands for a running host: tail until all others are done.
+func control(t *testing.T, dir string) {
+	t.Helper()
+	commands := lines(t, "control")
+	if !strings.Contains(commands[0], " tail ") {
+		t.Fatalf("the first command is %q", commands[0])
+	}
+	var out strings.Builder
+	tail := shell(dir, commands[0])
+	tail.Stdout, tail.Stderr = &out, os.Stderr
+	if err := tail.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range commands[1:] {
+		eventually(t, "the office is ready for "+command, func() bool {
+			out, err := shell(dir, "bin/plughost status").CombinedOutput()
+			return err == nil && (strings.Count(string(out), "ready") == 2 || strings.Contains(command, " start "))
+		})
+		out, err := shell(dir, command).CombinedOutput()
+		if err != nil || strings.Contains(command, "curl") && !strings.Contains(string(out), `"operationId"`) {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+	}
+	_ = tail.Process.Signal(syscall.SIGINT)
+	if err := tail.Wait(); err != nil {
+		t.Errorf("%s: %v", commands[0], err)
+	}
+	if !strings.Contains(out.String(), "office/kitchen > ") {
+		t.Errorf("%s printed: %s", commands[0], out.String())
 	}
 }
 

@@ -17,7 +17,7 @@ func count(t *testing.T, path, text string) (n int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.QueryRow(`SELECT COUNT(*) FROM messages WHERE text = ?`, text).Scan(&n); err != nil {
+	if err := db.QueryRow(`SELECT COUNT(*) FROM log WHERE kind = 1 AND text = ?`, text).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

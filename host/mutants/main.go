@@ -28,7 +28,7 @@ const (
 	// wholly the same: goroutines that are ready at once run in any order.
 	seed = "1"
 	// limit is the time for one mutation's test.
-	limit = 2 * time.Minute
+	limit = 4 * time.Minute
 )
 
 func main() {
@@ -143,6 +143,9 @@ func try(ctx context.Context, dir string, m *mutation) (result, error) {
 	}
 	if found := failed.FindSubmatch(out); found != nil {
 		return result{noticed: true, how: strings.TrimSpace(fmt.Sprintf("%s %s", found[2], found[1]))}, nil
+	}
+	if m != nil && bytes.Contains(out, []byte("[recovered, repanicked]")) {
+		return result{noticed: true, how: "panics"}, nil // the stage itself can't go on
 	}
 	if limited.Err() != nil {
 		return result{how: "time limit"}, nil

@@ -12,6 +12,8 @@ const (
 	intakeFile     = "host/internal/intake/intake.go"
 	drainFile      = "host/internal/drain/drain.go"
 	operationFile  = "host/internal/put/operation.go"
+	attemptFile    = "host/internal/put/attempt.go"
+	decideFile     = "host/internal/put/decide.go"
 	settleFile     = "host/internal/put/settle.go"
 	stageFile      = "host/internal/put/stage.go"
 	plugFile       = "host/internal/put/plug.go"
@@ -61,8 +63,8 @@ var mutations = []mutation{
 	{
 		name: "intake: cursors before the events",
 		file: intakeFile,
-		old:  "	if err := in.append(ctx, in.runs(answer.Events)); err != nil {\n",
-		new:  "	_ = in.journal.SaveCursors(ctx, in.network, answer.Cursors)\n	if err := in.append(ctx, in.runs(answer.Events)); err != nil {\n",
+		old:  "	rounds, err := in.runs(ctx, answer.Events)\n",
+		new:  "	_ = in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors)\n	rounds, err := in.runs(ctx, answer.Events)\n",
 	},
 	{
 		name: "intake: known events are forgotten on a restart",
@@ -103,8 +105,8 @@ var mutations = []mutation{
 	{
 		name: "drain: done before the last out",
 		file: drainFile,
-		old:  "	if len(b.accepted) > 0 {\n		unsure := false\n",
-		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), b.channel, b.done)\n	}\n	if len(b.accepted) > 0 {\n		unsure := false\n",
+		old:  "	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
+		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), b.channel, b.done)\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
 	},
 	{
 		name: "drain: what stands after a crash is accepted again",
@@ -132,9 +134,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: message map skipped",
-		file: operationFile,
-		old:  "return o.must(ctx, func(ctx context.Context) error { return o.stage.Journal.SaveCopies(ctx, o.channel, settled) })",
-		new:  "return nil",
+		file: decideFile,
+		old:  "		return o.stage.Journal.SaveCopies(ctx, o.channel, settled)\n",
+		new:  "		return nil\n",
 	},
 	{
 		name: "put: the gate's pass ends before the receipt's record",
@@ -144,25 +146,25 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: no attempt record",
-		file: operationFile,
+		file: attemptFile,
 		old:  "	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {\n		pass.End()\n		return nil, 0, err\n	}\n",
 		new:  "",
 	},
 	{
 		name: "put: the deadline counts from before the attempt's record",
-		file: operationFile,
+		file: attemptFile,
 		old:  "	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))\n",
 		new:  "",
 	},
 	{
 		name: "put: parts that were sent are forgotten",
-		file: operationFile,
+		file: attemptFile,
 		old:  "			o.attempt.Sent = append(o.attempt.Sent, &plugv1.SentPart{Part: part, Receipt: r})\n",
 		new:  "			_ = r\n",
 	},
 	{
 		name: "put: each attempt has a first time of its own",
-		file: operationFile,
+		file: attemptFile,
 		old:  "		a.Number, a.FirstTime = last.Number+1, last.FirstTime\n",
 		new:  "		a.Number = last.Number + 1\n",
 	},
@@ -174,9 +176,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: that nothing was sent is not recorded",
-		file: operationFile,
-		old:  "	o.attempt.NotSent = true\n	if err := o.save(",
-		new:  "	o.attempt.NotSent = true\n	if err := error(nil); false {\n		return o.save(ctx, nil)\n	} else if err != nil {\n		return err\n	}\n	if err := func(context.Context, *journalv1.PutRecord) error { return nil }(",
+		file: attemptFile,
+		old:  "its RPC has ended\n	if err := o.save(",
+		new:  "its RPC has ended\n	if err := func(context.Context, *journalv1.PutRecord) error { return nil }(",
 	},
 	{
 		name: "put: parked without its record",
@@ -186,7 +188,7 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: what the stream told while a new attempt waited is not heard",
-		file: operationFile,
+		file: attemptFile,
 		old:  "	if r, by := o.known(); r != nil {\n		return r, by, nil\n	}\n	if last",
 		new:  "	if last",
 	},
@@ -236,6 +238,12 @@ var mutations = []mutation{
 		name: "put: PutOutcome is not heard",
 		file: settleFile,
 		old:  "	o.heard.outcome = outcome\n",
+		new:  "",
+	},
+	{
+		name: "put: receipts of a part are not known as ours",
+		file: operationFile,
+		old:  "		o.know(response.Receipts) // also those of a late outcome\n",
 		new:  "",
 	},
 	{
@@ -324,15 +332,15 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: a channel's rate limit pauses the whole plug",
-		file: operationFile,
+		file: attemptFile,
 		old:  "		if f.Scope == plugv1.FailureScope_FAILURE_SCOPE_PLUG {\n",
 		new:  "		if true {\n",
 	},
 	{
 		name: "put: an uncertain Put keeps its slot",
-		file: operationFile,
-		old:  "	defer slot.release()\n",
-		new:  "	defer func() {\n		if o.attempt == nil || o.attempt.NotSent || len(o.passes) == 0 {\n			slot.release()\n		}\n	}()\n",
+		file: attemptFile,
+		old:  "	defer release()\n",
+		new:  "	defer func() {\n		if o.attempt == nil || o.attempt.NotSent || len(o.passes) == 0 {\n			release()\n		}\n	}()\n",
 	},
 	{
 		name: "put: one operation at a time in all channels",

@@ -253,9 +253,15 @@ func (p *person) sees(text string) shown {
 		var a struct {
 			Type, Reason string
 			Messages     []shown
+			Changes      []struct{ Message *shown }
 		}
 		if err := json.Unmarshal(data, &a); err != nil || a.Type == "refused" {
 			p.t.Fatalf("the page got %s", data)
+		}
+		for _, c := range a.Changes {
+			if c.Message != nil {
+				a.Messages = append(a.Messages, *c.Message)
+			}
 		}
 		for _, m := range a.Messages {
 			if m.Text == text {

@@ -23,18 +23,24 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.GetName() != "webchat" || !slices.Equal(d.GetAccepts(), []plugv1.ActionKind{plugv1.ActionKind_ACTION_KIND_MESSAGE}) ||
-		!slices.Equal(d.GetEmits(), []plugv1.EventKind{plugv1.EventKind_EVENT_KIND_MESSAGE}) {
+	if d.GetName() != "webchat" || !slices.Equal(d.GetAccepts(), []plugv1.ActionKind{
+		plugv1.ActionKind_ACTION_KIND_MESSAGE, plugv1.ActionKind_ACTION_KIND_EDIT, plugv1.ActionKind_ACTION_KIND_DELETE,
+		plugv1.ActionKind_ACTION_KIND_REACTION_ADDED, plugv1.ActionKind_ACTION_KIND_REACTION_REMOVED, plugv1.ActionKind_ACTION_KIND_TYPING,
+	}) || len(d.GetEmits()) != 8 {
 		t.Errorf("described as %v", d)
 	}
 	var schema struct {
 		AdditionalProperties *bool
-		Properties           map[string]struct{ Description, Default string }
+		Properties           map[string]struct {
+			Description string
+			Default     any
+			WriteOnly   bool
+		}
 	}
 	if err := json.Unmarshal([]byte(d.GetConfigSchema()), &schema); err != nil {
 		t.Fatal(err)
 	}
-	if len(schema.Properties) != 3 || schema.Properties["listen"].Default != "127.0.0.1:0" || schema.AdditionalProperties == nil {
+	if len(schema.Properties) != 6 || schema.Properties["listen"].Default != "127.0.0.1:0" || schema.AdditionalProperties == nil || !schema.Properties["password"].WriteOnly {
 		t.Errorf("schema is %s", d.GetConfigSchema())
 	}
 	for name, p := range schema.Properties {
@@ -269,7 +275,7 @@ func TestSaidWhileCatchingUp(t *testing.T) {
 	for range 50 {
 		all.Go(func() {
 			for range old / 50 {
-				if _, err := h.plug.store.Say(h.ctx, room.Message{Room: "lobby", AuthorID: "x", Author: "X", Text: filling}); err != nil {
+				if _, err := h.plug.store.Do(h.ctx, room.Change{Kind: room.Said, Room: "lobby", By: room.Person{ID: "x", Name: "X"}, Content: room.Content{Text: filling}}); err != nil {
 					t.Error(err)
 				}
 			}

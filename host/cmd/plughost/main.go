@@ -25,13 +25,21 @@ const (
 var version string
 
 type commands struct {
-	Run     runCommand     `cmd:"" help:"Run the plugs of the config and carry messages between them, until SIGINT or SIGTERM."`
-	Check   checkCommand   `cmd:"" help:"Check the config, and start nothing: says everything that is wrong with it."`
-	Status  statusCommand  `cmd:"" help:"Show how the plugs of a running host do."`
-	Restart restartCommand `cmd:"" help:"Restart a plug of a running host, also one that is held or failed."`
-	Demo    demoCommand    `cmd:"" help:"Bridge two webchats, to try it out: kill what you like and watch it come back."`
-	Version versionCommand `cmd:"" help:"Print the version."`
-	Sweep   sweepCommand   `cmd:"" hidden:"" help:"Remove a demo's directory when the demo is gone."`
+	Run        runCommand        `cmd:"" help:"Run the plugs of the config and carry messages between them, until SIGINT or SIGTERM."`
+	Check      checkCommand      `cmd:"" help:"Check the config, and start nothing: says everything that is wrong with it."`
+	Status     statusCommand     `cmd:"" help:"Show how the plugs of a running host do, and what waits to be sent."`
+	Send       sendCommand       `cmd:"" help:"Send a message to a channel."`
+	Tail       tailCommand       `cmd:"" help:"Print what is said, as it comes, until SIGINT."`
+	Start      startCommand      `cmd:"" help:"Start a plug that was stopped; try one again that is in back-off, held or failed."`
+	Stop       stopCommand       `cmd:"" help:"Stop a plug of a running host, until it is started or the host is. What is said to it waits."`
+	Restart    restartCommand    `cmd:"" help:"Restart a plug of a running host, also one that is held, failed or stopped."`
+	Logs       logsCommand       `cmd:"" help:"Print the newest lines of a plug's log."`
+	Channels   channelsCommand   `cmd:"" help:"List the channels of a plug's network."`
+	Demo       demoCommand       `cmd:"" help:"Bridge two webchats, to try it out: kill what you like and watch it come back."`
+	Completion completionCommand `cmd:"" help:"Print a script that completes plughost's commands in a shell."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Complete   completeCommand   `cmd:"" name:"__complete" hidden:"" passthrough:"" help:"List what may come next on a command line."`
+	Sweep      sweepCommand      `cmd:"" hidden:"" help:"Remove a demo's directory when the demo is gone."`
 }
 
 // The main goroutine stays on the main thread, which lives as long as the

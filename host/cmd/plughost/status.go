@@ -3,17 +3,22 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/api"
 	"github.com/plughost/plughost/host/internal/config"
+	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
 )
 
 // askTimeout bounds a question to a running host.
@@ -27,25 +32,40 @@ type hostFlags struct {
 
 // client makes the client of the host, and the deadline of one question.
 func (f hostFlags) client() (*api.Client, context.Context, context.CancelFunc, error) {
+	client, err := f.open()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	timeout := fmt.Errorf("the host does not answer within %v; see its log", askTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), askTimeout, timeout)
+	return client, ctx, cancel, nil
+}
+
+// open makes the client of the host.
+func (f hostFlags) open() (*api.Client, error) {
 	dir := f.DataDir
 	if dir == "" {
 		file, err := config.Find(f.Config)
 		if err != nil {
-			return nil, nil, nil, &exit{exitConfig, fmt.Errorf("%w, or name the host with --data-dir", err)}
+			return nil, &exit{exitConfig, fmt.Errorf("%w, or name the host with --data-dir", err)}
 		}
 		if dir, err = config.DataDir(file); err != nil {
-			return nil, nil, nil, &exit{exitConfig, err}
+			return nil, &exit{exitConfig, err}
 		}
 	}
-	timeout := fmt.Errorf("the host does not answer within %v; see its log", askTimeout)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), askTimeout, timeout)
-	return api.NewClient(dir), ctx, cancel, nil
+	return api.NewClient(dir), nil
 }
 
-// explain gives the cause of a deadline that passed.
+// explain gives the cause of a deadline that passed, and a request that is wrong its
+// exit code.
 func explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, api.ErrRequest):
+		return &exit{exitUsage, err}
 	}
 	return err
 }
@@ -67,10 +87,14 @@ func (cmd statusCommand) Run() error {
 	if err != nil {
 		return explain(ctx, err)
 	}
+	queues, err := client.Queues(ctx)
+	if err != nil {
+		return explain(ctx, err)
+	}
 	if cmd.JSON {
-		err = printJSON(os.Stdout, plugs)
+		err = printJSON(os.Stdout, plugs, queues)
 	} else {
-		err = printTable(os.Stdout, plugs, time.Now())
+		err = errors.Join(printTable(os.Stdout, plugs, time.Now()), printQueues(os.Stdout, queues, time.Now()))
 	}
 	if err != nil {
 		return err
@@ -96,7 +120,24 @@ type plugJSON struct {
 	NetworkID id.NetworkID    `json:"network_id,omitempty"`
 }
 
-func printJSON(w io.Writer, plugs []host.Status) error {
+// queueJSON is how scripts get what waits for a channel.
+type queueJSON struct {
+	Channel      string    `json:"channel"`
+	Waiting      uint32    `json:"waiting"`
+	WaitingSince time.Time `json:"waiting_since,omitzero"`
+	Attempts     uint32    `json:"attempts"`
+	Uncertain    bool      `json:"uncertain,omitempty"`
+	Parked       uint32    `json:"parked"`
+	ParkedSince  time.Time `json:"parked_since,omitzero"`
+}
+
+func printJSON(w io.Writer, plugs []host.Status, queues []*hostv1.Queue) error {
+	waiting := make([]queueJSON, len(queues))
+	for i, q := range queues {
+		waiting[i] = queueJSON{Channel: q.Channel, Waiting: q.Waiting, WaitingSince: asTime(q.WaitingSince), Attempts: q.Attempts,
+			Uncertain: q.Uncertain, Parked: q.Parked, ParkedSince: asTime(q.ParkedSince)}
+	}
+
 	all := make([]plugJSON, len(plugs))
 	for i, s := range plugs {
 		all[i] = plugJSON{
@@ -106,7 +147,31 @@ func printJSON(w io.Writer, plugs []host.Status) error {
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{"plugs": all})
+	return e.Encode(map[string]any{"plugs": all, "queues": waiting})
+}
+
+func asTime(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
+// printQueues prints what waits and what is parked, if anything does.
+func printQueues(w io.Writer, queues []*hostv1.Queue, now time.Time) error {
+	if len(queues) == 0 {
+		return nil
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nCHANNEL\tWAITING\tFOR\tPARKED\tFOR\tATTEMPTS")
+	for _, q := range queues {
+		attempts := strconv.Itoa(int(q.Attempts))
+		if q.Uncertain {
+			attempts += ", uncertain whether sent"
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\n", printable(q.Channel), q.Waiting, age(asTime(q.WaitingSince), now), q.Parked, age(asTime(q.ParkedSince), now), attempts)
+	}
+	return table.Flush()
 }
 
 func printTable(w io.Writer, plugs []host.Status, now time.Time) error {
@@ -136,24 +201,4 @@ func age(since, now time.Time) string {
 		return "-"
 	}
 	return max(now.Sub(since), 0).Round(time.Second).String()
-}
-
-type restartCommand struct {
-	hostFlags
-	Plug string `arg:"" help:"Name of the plug in the config."`
-}
-
-// Run restarts a plug.
-func (cmd restartCommand) Run() error {
-	client, ctx, cancel, err := cmd.client()
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	defer client.Close()
-	if err := client.Restart(ctx, id.InstanceName(cmd.Plug)); err != nil {
-		return explain(ctx, err)
-	}
-	fmt.Printf("plug %s restarts; see plughost status\n", cmd.Plug)
-	return nil
 }

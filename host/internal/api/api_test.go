@@ -20,8 +20,10 @@ import (
 	"connectrpc.com/connect"
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
 
 	"github.com/plughost/plughost/host"
+	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/api"
 	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
@@ -35,7 +37,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("API_TEST_LISTEN"); dir != "" {
 		listenUntilKilled(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if binDir != "" {
+			os.RemoveAll(binDir)
+		}
+		os.Exit(code)
+	}))
 }
 
 // listenUntilKilled is another process that serves a data directory.
@@ -48,8 +55,9 @@ func listenUntilKilled(dir string) {
 	select {}
 }
 
-// fakeHost is a host with a fixed list of plugs.
+// fakeHost is a host with a fixed list of plugs, which can do nothing else.
 type fakeHost struct {
+	api.Host
 	mu        sync.Mutex
 	plugs     []host.Status
 	restarted []id.InstanceName
@@ -68,8 +76,12 @@ func (h *fakeHost) Status() []host.Status {
 func (h *fakeHost) Restart(name id.InstanceName) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if name == "broken" {
-		return errors.New("it has no config")
+	switch name {
+	case "broken":
+		return &hook.Error{Code: codes.FailedPrecondition, Text: "it has no config"}
+	case "north", "south":
+	default:
+		return &hook.Error{Code: codes.NotFound, Text: fmt.Sprintf("there is no plug %q", name)}
 	}
 	h.restarted = append(h.restarted, name)
 	return nil
@@ -109,15 +121,6 @@ func serve(t *testing.T, dir string, h api.Host) (server *api.Server, stop func(
 	})
 	t.Cleanup(stop)
 	return server, stop
-}
-
-func client(t *testing.T, dir string) (*api.Client, context.Context) {
-	t.Helper()
-	c := api.NewClient(dir)
-	t.Cleanup(c.Close)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return c, ctx
 }
 
 func TestPlugs(t *testing.T) {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
 	"github.com/plughost/plughost/proto/plughost/host/v1/hostv1connect"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // Client asks the host of one data directory. Safe for concurrent use. The error
@@ -20,6 +22,9 @@ import (
 type Client struct {
 	transport *http.Transport
 	plugs     hostv1connect.PlugServiceClient
+	messages  hostv1connect.MessageServiceClient
+	events    hostv1connect.EventServiceClient
+	channels  hostv1connect.ChannelServiceClient
 }
 
 // NewClient makes a client. Nothing is asked yet. Close it in the end.
@@ -28,7 +33,15 @@ func NewClient(dataDir string) *Client {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, dataDir) },
 	}
 	// The name stands in the request and means nothing: there is one socket.
-	return &Client{transport: transport, plugs: hostv1connect.NewPlugServiceClient(&http.Client{Transport: transport}, "http://plughost")}
+	const host = "http://plughost"
+	c := &http.Client{Transport: transport}
+	return &Client{
+		transport: transport,
+		plugs:     hostv1connect.NewPlugServiceClient(c, host),
+		messages:  hostv1connect.NewMessageServiceClient(c, host),
+		events:    hostv1connect.NewEventServiceClient(c, host),
+		channels:  hostv1connect.NewChannelServiceClient(c, host),
+	}
 }
 
 // Close ends idle connections.
@@ -53,6 +66,88 @@ func (c *Client) Restart(ctx context.Context, plug id.InstanceName) error {
 	return plain(err)
 }
 
+// Stop stops a plug instance until it is started again; Start starts it.
+func (c *Client) Stop(ctx context.Context, plug id.InstanceName) error {
+	_, err := c.plugs.StopPlug(ctx, &hostv1.StopPlugRequest{Plug: string(plug)})
+	return plain(err)
+}
+
+// Start starts a plug instance that was stopped.
+func (c *Client) Start(ctx context.Context, plug id.InstanceName) error {
+	_, err := c.plugs.StartPlug(ctx, &hostv1.StartPlugRequest{Plug: string(plug)})
+	return plain(err)
+}
+
+// Send has an action accepted, and returns what became of it so far.
+func (c *Client) Send(ctx context.Context, r *hostv1.SendRequest) (*hostv1.Operation, error) {
+	response, err := c.messages.Send(ctx, r)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.Operation, nil
+}
+
+// Wait returns an operation when it is known what became of it.
+func (c *Client) Wait(ctx context.Context, operation string) (*hostv1.Operation, error) {
+	response, err := c.messages.GetOperation(ctx, &hostv1.GetOperationRequest{OperationId: operation, Wait: true})
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.Operation, nil
+}
+
+// Queues tells what waits and what is parked.
+func (c *Client) Queues(ctx context.Context) ([]*hostv1.Queue, error) {
+	response, err := c.messages.ListQueues(ctx, &hostv1.ListQueuesRequest{})
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.Queues, nil
+}
+
+// Channels lists channels of a plug's network.
+func (c *Client) Channels(ctx context.Context, r *hostv1.ListChannelsRequest) ([]*plugv1.Channel, error) {
+	response, err := c.channels.ListChannels(ctx, r)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.Channels, nil
+}
+
+// Logs calls see with lines of a plug's log. With follow it returns why it ended,
+// never nil.
+func (c *Client) Logs(ctx context.Context, r *hostv1.ReadLogsRequest, see func(*hostv1.ReadLogsResponse)) error {
+	stream, err := c.plugs.ReadLogs(ctx, r)
+	if err != nil {
+		return plain(err)
+	}
+	defer stream.Close()
+	for stream.Receive() {
+		see(stream.Msg())
+	}
+	if err := stream.Err(); err != nil || !r.Follow {
+		return plain(err)
+	}
+	return errors.New("the host ended the log")
+}
+
+// Tail calls see with each entry of a subscription, until ctx ends or the host does.
+// It returns why it ended, never nil.
+func (c *Client) Tail(ctx context.Context, r *hostv1.SubscribeRequest, see func(*hostv1.SubscribeResponse)) error {
+	stream, err := c.events.Subscribe(ctx, r)
+	if err != nil {
+		return plain(err)
+	}
+	defer stream.Close()
+	for stream.Receive() {
+		see(stream.Msg())
+	}
+	if err := stream.Err(); err != nil {
+		return plain(err)
+	}
+	return errors.New("the host ended the subscription")
+}
+
 // Watch calls see with every plug instance, in the config's order, then with every
 // change, until ctx ends or the host does. It returns why it ended, never nil.
 func (c *Client) Watch(ctx context.Context, see func(host.Status)) error {
@@ -70,10 +165,17 @@ func (c *Client) Watch(ctx context.Context, see func(host.Status)) error {
 	return errors.New("the host ended the watch")
 }
 
+// ErrRequest is of a request that the host can't understand.
+var ErrRequest = errors.New("")
+
 // plain takes the protocol's code from before an error's words.
 func plain(err error) error {
-	if coded := (*connect.Error)(nil); errors.As(err, &coded) && coded.Unwrap() != nil {
-		return coded.Unwrap()
+	coded := (*connect.Error)(nil)
+	if !errors.As(err, &coded) || coded.Unwrap() == nil {
+		return err
 	}
-	return err
+	if coded.Code() == connect.CodeInvalidArgument {
+		return fmt.Errorf("%w%w", ErrRequest, coded.Unwrap())
+	}
+	return coded.Unwrap()
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,14 +14,16 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/plughost/plughost/host"
+	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
 	"github.com/plughost/plughost/proto/plughost/host/v1/hostv1connect"
 )
 
 const (
-	// maxRequest is the largest request, in bytes.
-	maxRequest = 64 << 10
+	// maxRequest is the largest request, in bytes: an action of 256 KiB as JSON, which
+	// takes up to six bytes for one.
+	maxRequest = 2 << 20
 	// maxBehind is how many changes a watcher may be behind.
 	maxBehind = 256
 	// shutdownPatience is what calls get to end when the server stops.
@@ -34,18 +36,44 @@ var (
 	errBehind   = connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("more than %d changes behind; watch again", maxBehind))
 )
 
-// Host is what the API shows. Safe for concurrent use.
+// Host is what the API shows: a *host.Host. Safe for concurrent use.
 type Host interface {
 	// Status lists every plug instance in the config's order.
 	Status() []host.Status
-	// Restart restarts an instance that Status lists.
+	// Restart, Start and Stop act on one instance.
 	Restart(id.InstanceName) error
+	Start(id.InstanceName) error
+	Stop(id.InstanceName) error
+	// Logs gives the lines of an instance's log to yield.
+	Logs(ctx context.Context, plug id.InstanceName, lines int, follow bool, yield func(host.LogLine) error) error
+
+	// Client sends in the name of a client.
+	Client(name string) (hook.Host, error)
+	Operation(context.Context, id.OperationID) (*hook.Operation, error)
+	Wait(context.Context, id.OperationID) (*hook.Operation, error)
+	Queues(context.Context) ([]host.Queue, error)
+	Parked(context.Context) ([]host.ParkedOperation, error)
+
+	// Subscribe opens a subscription; the rest is of durable ones.
+	Subscribe(context.Context, host.Subscribe) (*host.Subscription, error)
+	Acknowledge(ctx context.Context, name, ack string) error
+	Subscriptions(context.Context) ([]host.DurableSubscription, error)
+	DeleteSubscription(ctx context.Context, name string) error
+	// Label gives a channel as an operator names it.
+	Label(id.Channel) hook.Channel
+
+	Users(id.InstanceName) hook.Users
+	Channels(id.InstanceName) hook.Channels
+	History(id.InstanceName) hook.History
 }
+
+var _ Host = (*host.Host)(nil)
 
 // Server serves the API. Make it with New, give Changed to the host's options,
 // and call Serve once.
 type Server struct {
-	log hclog.Logger
+	log      hclog.Logger
+	stopping chan struct{} // closed when calls that wait are to end
 
 	mu       sync.Mutex
 	last     map[id.InstanceName]host.Status // that Changed was told
@@ -61,7 +89,7 @@ type watcher struct {
 
 // New makes a server.
 func New(log hclog.Logger) *Server {
-	return &Server{log: log.Named("api"), last: map[id.InstanceName]host.Status{}, watchers: map[*watcher]bool{}}
+	return &Server{log: log.Named("api"), stopping: make(chan struct{}), last: map[id.InstanceName]host.Status{}, watchers: map[*watcher]bool{}}
 }
 
 // Changed is told each change of a plug's status, one after another per plug. It
@@ -92,7 +120,13 @@ func (s *Server) cut(w *watcher, end error) {
 // once. Its error says that the listener failed, or closing it did.
 func (s *Server) Serve(ctx context.Context, l net.Listener, h Host) error {
 	mux := http.NewServeMux()
-	mux.Handle(hostv1connect.NewPlugServiceHandler(&plugs{server: s, host: h}, connect.WithReadMaxBytes(maxRequest)))
+	limit := connect.WithReadMaxBytes(maxRequest)
+	mux.Handle(hostv1connect.NewPlugServiceHandler(&plugs{server: s, host: h}, limit))
+	mux.Handle(hostv1connect.NewMessageServiceHandler(&messages{server: s, host: h}, limit))
+	mux.Handle(hostv1connect.NewEventServiceHandler(&events{server: s, host: h}, limit))
+	mux.Handle(hostv1connect.NewUserServiceHandler(&users{h}, limit))
+	mux.Handle(hostv1connect.NewChannelServiceHandler(&channels{h}, limit))
+	mux.Handle(hostv1connect.NewHistoryServiceHandler(&history{s, h}, limit))
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: headerPatience,
@@ -124,6 +158,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, h Host) error {
 func (s *Server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.stopped {
+		close(s.stopping)
+	}
 	s.stopped = true
 	for w := range s.watchers {
 		s.cut(w, errStopping)
@@ -200,13 +237,59 @@ func (p *plugs) WatchPlugs(ctx context.Context, _ *hostv1.WatchPlugsRequest, str
 
 // RestartPlug implements hostv1connect.PlugServiceHandler.
 func (p *plugs) RestartPlug(_ context.Context, request *hostv1.RestartPlugRequest) (*hostv1.RestartPlugResponse, error) {
-	name := id.InstanceName(request.Plug)
-	if !slices.ContainsFunc(p.host.Status(), func(s host.Status) bool { return s.Plug == name }) {
-		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("there is no plug %q", name))
+	return &hostv1.RestartPlugResponse{}, p.act("restart", p.host.Restart, request.Plug)
+}
+
+// StopPlug implements hostv1connect.PlugServiceHandler.
+func (p *plugs) StopPlug(_ context.Context, request *hostv1.StopPlugRequest) (*hostv1.StopPlugResponse, error) {
+	return &hostv1.StopPlugResponse{}, p.act("stop", p.host.Stop, request.Plug)
+}
+
+// StartPlug implements hostv1connect.PlugServiceHandler.
+func (p *plugs) StartPlug(_ context.Context, request *hostv1.StartPlugRequest) (*hostv1.StartPlugResponse, error) {
+	return &hostv1.StartPlugResponse{}, p.act("start", p.host.Start, request.Plug)
+}
+
+func (p *plugs) act(what string, do func(id.InstanceName) error, plug string) error {
+	if err := do(id.InstanceName(plug)); err != nil {
+		return failure(err)
 	}
-	if err := p.host.Restart(name); err != nil {
-		return nil, connect.NewError(connect.CodeFailedPrecondition, err)
+	p.server.log.Info("an operator acts on a plug", "action", what, "plug", plug)
+	return nil
+}
+
+// ReadLogs implements hostv1connect.PlugServiceHandler.
+func (p *plugs) ReadLogs(ctx context.Context, request *hostv1.ReadLogsRequest, stream *connect.ServerStream[hostv1.ReadLogsResponse]) error {
+	ctx, release := p.server.untilStop(ctx)
+	defer release()
+	err := p.host.Logs(ctx, id.InstanceName(request.Plug), int(request.Lines), request.Follow, func(l host.LogLine) error {
+		return stream.Send(&hostv1.ReadLogsResponse{Time: timestamp(l.Time), Level: l.Level, Text: strings.ToValidUTF8(l.Text, "\uFFFD"), Missed: l.Missed})
+	})
+	return p.server.failure(ctx, err)
+}
+
+// untilStop bounds a call that waits: it ends when the server stops.
+func (s *Server) untilStop(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-s.stopping:
+			cancel(errStopping)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-ended
 	}
-	p.server.log.Info("restart of a plug was asked for", "plug", name)
-	return &hostv1.RestartPlugResponse{}, nil
+}
+
+// failure is failure, for a call that the server's stop may have ended.
+func (s *Server) failure(ctx context.Context, err error, accepted ...*hostv1.Operation) error {
+	if err != nil && errors.Is(context.Cause(ctx), errStopping) {
+		err = errStopping
+	}
+	return failure(err, accepted...)
 }

@@ -77,6 +77,10 @@ func copyOut(ctx context.Context, dst, src *os.File) error {
 	if unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())) == nil {
 		return nil
 	}
+	return copyChunks(ctx, dst, src)
+}
+
+func copyChunks(ctx context.Context, dst io.Writer, src io.Reader) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -290,13 +290,19 @@ func TestContextEndsACopy(t *testing.T) {
 	}
 	b, err := s.Take(t.Context(), out, "x")
 	check(t, err)
-	for asked := range 3 {
-		if _, err := s.Give(&ends{t.Context(), asked}, b.Hash, in, "x"); !errors.Is(err, context.Canceled) {
-			t.Errorf("give: %v", err)
+	// Where the file system can share blocks, there is no middle of a copy.
+	for asked := 0; ; asked++ {
+		name, err := s.Give(&ends{t.Context(), asked}, b.Hash, in, "x")
+		if err == nil && asked > 0 {
+			s.Forget(in, name)
+			break
 		}
-	}
-	if left := tree(t, in); len(left) > 0 {
-		t.Errorf("left in the spool are %q", left)
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("give: %v", err)
+		}
+		if left := tree(t, in); len(left) > 0 {
+			t.Errorf("left in the spool are %q", left)
+		}
 	}
 	if got := s.Stats(); got.Refused != 0 {
 		t.Errorf("an ended context counts as refusal: %+v", got)

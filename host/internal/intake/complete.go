@@ -17,8 +17,10 @@ import (
 // events may refer to. It is called before the event is appended, so that whoever
 // reads the event finds it. Its error is the context's.
 func (in *Intake) complete(ctx context.Context, c id.Channel, e *plugv1.Event) error {
-	if in.o.Files != nil {
-		in.o.Files(ctx, e)
+	if in.files != nil {
+		if err := in.files.Receive(ctx, e); err != nil {
+			return err
+		}
 	}
 	switch k := e.Kind.(type) {
 	case *plugv1.Event_Message:

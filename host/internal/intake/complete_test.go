@@ -57,7 +57,7 @@ func hear(t *testing.T, j *journal.Journal, events ...*plugv1.Event) (*watcher, 
 		e.Channel, e.Own = "c", plugv1.Own_OWN_NO
 		s.answers = append(s.answers, &plugv1.StreamMessagesResponse{Sequence: uint64(i + 1), Events: []*plugv1.Event{e}})
 	}
-	if err := in.Run(t.Context(), s); !errors.Is(err, io.EOF) {
+	if err := in.Run(t.Context(), s, nil); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	return w, passing

@@ -53,16 +53,24 @@ type Watcher interface {
 	Outcome(n id.NetworkID, o *plugv1.PutOutcome)
 }
 
-// Options of an intake. Files and BestEffort may be nil.
+// Files takes files out of a plug's spool.
+type Files interface {
+	// Names gives the names that an event has there. It is asked before Receive.
+	Names(e *plugv1.Event) []string
+	// Receive takes the files of an event that is no repeat, before it is stored. Its
+	// error is the context's.
+	Receive(ctx context.Context, e *plugv1.Event) error
+	// Forget removes names, once the event is stored and before it is acknowledged.
+	Forget(names []string)
+}
+
+// Options of an intake. BestEffort may be nil.
 type Options struct {
 	Network id.NetworkID
 	Journal Journal
 	Watcher Watcher
 	// Appended is told the sequence of each record before the watcher is.
 	Appended func(id.NetworkID, id.Sequence)
-	// Files takes the files of an event out of the plug's spool, before the event is
-	// stored.
-	Files func(ctx context.Context, e *plugv1.Event)
 	// BestEffort is given the events that are never stored. It doesn't block.
 	BestEffort func(c id.Channel, e *plugv1.Event)
 	Logger     hclog.Logger
@@ -73,6 +81,7 @@ type Intake struct {
 	o   Options
 	log hclog.Logger
 
+	files    Files // of the present stream; nil: none
 	loaded   bool
 	events   *known
 	messages *known
@@ -142,8 +151,9 @@ func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) erro
 	return in.o.Journal.ReadEvents(ctx, id.Channel{Network: in.o.Network}, from, learn)
 }
 
-// Run stores what a stream says until it ends, and returns why.
-func (in *Intake) Run(ctx context.Context, s Stream) error {
+// Run stores what a stream says until it ends, and returns why. files may be nil.
+func (in *Intake) Run(ctx context.Context, s Stream, files Files) error {
+	in.files = files
 	for {
 		answer, err := s.Recv()
 		if err != nil {
@@ -159,12 +169,21 @@ func (in *Intake) Run(ctx context.Context, s Stream) error {
 }
 
 func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) error {
+	var names []string
+	if in.files != nil {
+		for _, e := range answer.Events {
+			names = append(names, in.files.Names(e)...)
+		}
+	}
 	rounds, err := in.runs(ctx, answer.Events)
 	if err == nil {
 		err = in.append(ctx, rounds)
 	}
 	if err != nil {
 		return err
+	}
+	if len(names) > 0 {
+		in.files.Forget(names)
 	}
 	for _, gap := range answer.Gaps {
 		in.log.Warn("a time could not be resumed", "scope", gap.Scope, "since", gap.Since.AsTime(), "until", gap.Until.AsTime(), "reason", gap.Reason)

@@ -19,6 +19,7 @@ var (
 	}
 	mapSubjects = []string{
 		kindCopy + ".>", kindFrom + ".>", kindOriginal + ".>", kindReacted + ".>", kindFelt + ".>", kindFeels + ".>", kindKnown + ".>",
+		kindRequest + ".>",
 	}
 )
 

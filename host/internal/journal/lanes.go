@@ -83,6 +83,9 @@ func (j *Journal) dones(ctx context.Context, hook id.HookName) (map[id.Channel]i
 		if err != nil {
 			return nil, err
 		}
+		if record.Removed {
+			continue
+		}
 		done[c] = id.Sequence(record.Sequence)
 	}
 	return done, nil
@@ -96,19 +99,9 @@ func (j *Journal) OperationLanes(ctx context.Context) (*Lanes, map[id.Channel]*j
 	if err != nil {
 		return nil, nil, fmt.Errorf("read operations: %w", err)
 	}
-	records, err := j.store.Last(ctx, subject(kindPut, ">"))
+	puts, err := j.puts(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read puts: %w", err)
-	}
-	puts := make(map[id.Channel]*journalv1.PutRecord, len(records))
-	for _, r := range records {
-		c, err := parseChannel(r.Subject)
-		if err != nil {
-			return nil, nil, err
-		}
-		if puts[c], err = decode(r, &journalv1.PutRecord{}); err != nil {
-			return nil, nil, err
-		}
+		return nil, nil, err
 	}
 	lanes, err := j.lanes(ctx, kindOut, end, func(c id.Channel) id.Sequence {
 		return id.Sequence(puts[c].GetSettled().GetPosition().GetSequence())

@@ -53,7 +53,8 @@ func Fallback(op *journalv1.Operation) *journalv1.Operation {
 	return made
 }
 
-// Cause returns the journal sequence of the event that an operation was made of.
+// Cause returns the journal sequence of the event that an operation was made of, 0
+// for one of a request that has an id: no operation is accepted before its cause.
 func Cause(operation id.OperationID) (id.Sequence, bool) {
 	if len(operation) != 20 {
 		return 0, false
@@ -61,6 +62,9 @@ func Cause(operation id.OperationID) (id.Sequence, bool) {
 	place, err := operationDigits.DecodeString(string(operation[:13]))
 	if err != nil {
 		return 0, false
+	}
+	if place[0]&requestBit != 0 {
+		return 0, true
 	}
 	return id.Sequence(binary.BigEndian.Uint64(place) >> 6), true
 }

@@ -26,6 +26,7 @@ const (
 	kindFelt     = "felt"
 	kindFeels    = "feels"
 	kindKnown    = "known"
+	kindRequest  = "request"
 )
 
 // token makes a subject's token of any string: base64url without padding, since

@@ -30,6 +30,9 @@ type fakePlug struct {
 	OnStop     func(context.Context, *plugv1.StopRequest) (*plugv1.StopResponse, error)
 	OnPut      func(context.Context, *plugv1.PutRequest) (*plugv1.PutResponse, error)
 	OnStream   func(streamServer) error
+
+	users   plugv1.UsersServer // nil: not served
+	history plugv1.HistoryServer
 }
 
 func (f *fakePlug) Describe(ctx context.Context, r *plugv1.DescribeRequest) (*plugv1.DescribeResponse, error) {
@@ -64,6 +67,12 @@ func connectServer(t *testing.T, f *fakePlug, options ...Option) (*Link, *grpc.S
 		grpc.WaitForHandlers(true),
 	)
 	plugv1.RegisterPlugServer(server, f)
+	if f.users != nil {
+		plugv1.RegisterUsersServer(server, f.users)
+	}
+	if f.history != nil {
+		plugv1.RegisterHistoryServer(server, f.history)
+	}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

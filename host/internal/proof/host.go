@@ -178,7 +178,7 @@ func (l *life) serveStream(ctx context.Context, n *network, link Link, in *intak
 	}
 	defer stream.Close()
 	l.put.StreamOpened(n.id)
-	return in.Run(ctx, stream)
+	return in.Run(ctx, stream, nil)
 }
 
 // close waits for everything of the life to end.

@@ -10,6 +10,10 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
+// reportAgain is the time between two reports of one outcome: in it the host acts on
+// the first.
+const reportAgain = 400 * time.Millisecond
+
 // put is the plug's Put. Like the SDK's it shields its work from the RPC: the
 // work goes on to its own deadline when the RPC has ended.
 func (p *process) put(ctx context.Context, r *plugv1.PutRequest) (*plugv1.PutResponse, error) {
@@ -39,7 +43,14 @@ func (p *process) put(ctx context.Context, r *plugv1.PutRequest) (*plugv1.PutRes
 		case answered <- response:
 		case <-gone:
 			p.run.witness.reports(r, response)
-			for range fate.Outcome { // again, as after a stream that ended before the acknowledgement
+			for n := range fate.Outcome {
+				if n > 0 { // again, as after a stream that ended before the acknowledgement
+					select {
+					case <-time.After(reportAgain):
+					case <-p.dead:
+						return
+					}
+				}
 				p.add(&item{outcome: &plugv1.PutOutcome{OperationId: r.OperationId, Attempt: r.Attempt, Response: response}})
 			}
 		case <-p.dead:

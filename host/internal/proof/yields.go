@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plughost/plughost/host/hook"
@@ -97,6 +98,7 @@ func (w *witness) checkOrigin(e *event, d *hook.Delivery) {
 		// Settled at this very moment: known if the event waited for it.
 		known = known && w.waitedFor(op, e)
 	}
+	known = known || w.answeredInPart(op, e)
 	known = known || e.event.OperationId != "" && (op.settled == nil || op.accepted.After(w.retained))
 	if !known && d.Origin == nil {
 		return
@@ -109,6 +111,22 @@ func (w *witness) checkOrigin(e *event, d *hook.Delivery) {
 	case o.Primary != (e.copy.part == 1):
 		w.breachLocked("O4", "%s: event %s is part %d of %s, primary: %v", e.channel, e.event.EventId, e.copy.part, op.id, o.Primary)
 	}
+}
+
+// answeredInPart tells whether an attempt of this life of the host that failed
+// half-way had answered with an event's message before now.
+func (w *witness) answeredInPart(op *operation, e *event) bool {
+	for _, a := range op.attempts {
+		if a.life != w.life || a.state != over || !a.ended.Before(time.Now()) {
+			continue
+		}
+		for _, r := range a.response.GetReceipts() {
+			if r.Id == e.event.MessageId || slices.Contains(r.Aliases, e.event.MessageId) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // waitedFor tells whether an event had to wait for the receipts of an operation.

@@ -17,7 +17,7 @@ import (
 // try makes one attempt, unless an earlier one is settled while it waits for the
 // plug.
 func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
-	slot, err := o.stage.ready(ctx, o.channel)
+	slot, err := o.ready(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -27,7 +27,14 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		slot.release()
 		return o.await(ctx)
 	}
-	defer slot.release()
+	released := false
+	release := func() {
+		if !released {
+			released = true
+			slot.release()
+		}
+	}
+	defer release()
 	if r, by := o.known(); r != nil {
 		return r, by, nil
 	}
@@ -37,6 +44,11 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	action, err := o.prepare(ctx, slot)
 	if err != nil {
 		return nil, 0, err
+	}
+	if err := o.deliver(ctx, slot, action); err != nil {
+		o.log.Error("the files can't be given to the plug; the channel waits", "error", err, "next_try", deliverAgain)
+		release()
+		return nil, 0, o.sleep(ctx, deliverAgain, false)
 	}
 	pass := o.stage.Gate.Begin(o.channel, slot.scope())
 	o.passes = append(o.passes, pass)
@@ -86,6 +98,28 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		}
 	}
 	return response, journalv1.SettledBy_SETTLED_BY_ANSWER, nil
+}
+
+// deliverAgain is the time between two tries to give a plug the files of an action.
+const deliverAgain = 5 * time.Second
+
+// deliver gives the plug the files of an action, and takes back those of the attempt
+// before.
+func (o *operation) deliver(ctx context.Context, s *slot, a *plugv1.Action) (err error) {
+	o.cleanup()
+	if s.Files == nil {
+		return nil
+	}
+	o.takeBack, err = s.Files.Deliver(ctx, a)
+	return err
+}
+
+// cleanup takes back the files that the plug was given.
+func (o *operation) cleanup() {
+	if o.takeBack != nil {
+		o.takeBack()
+		o.takeBack = nil
+	}
 }
 
 // uncertain tells whether a failure leaves open what was sent.
@@ -162,7 +196,7 @@ func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backo
 		}
 	}
 	o.log.Info("not sent; tried again later", "verdict", f.Verdict.String(), "reason", f.Message, "wait", wait)
-	return o.sleep(ctx, wait, f.Verdict == plugv1.Verdict_VERDICT_NOT_SENT)
+	return o.sleep(ctx, o.untilExpiry(wait), f.Verdict == plugv1.Verdict_VERDICT_NOT_SENT)
 }
 
 // sleep waits; with wake, until the plug is up in a new process if that is sooner.

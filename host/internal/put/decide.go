@@ -43,6 +43,7 @@ func (o *operation) conclude(ctx context.Context, d *decision) error {
 	if d.outcome == journalv1.Outcome_OUTCOME_PARKED {
 		return o.park(ctx, d.verdict, d.reason)
 	}
+	o.reason = d.reason
 	o.log.Info("given up", "verdict", d.verdict.String(), "reason", d.reason)
 	return o.settle(ctx, d.outcome, journalv1.SettledBy_SETTLED_BY_HOST, nil)
 }

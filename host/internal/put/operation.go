@@ -38,13 +38,16 @@ type operation struct {
 	id       id.OperationID
 	log      hclog.Logger
 
-	attempt *journalv1.Attempt       // the last one; nil before the first
-	process uint64                   // the plug's process that the last one went to
-	passes  []*gate.Pass             // of all attempts that may have been sent
-	folded  []string                 // edits whose content is sent in place of the first
-	of      string                   // the operation whose messages are edited
-	edited  []*plugv1.Receipt        // those messages
-	reacted *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
+	attempt  *journalv1.Attempt       // the last one; nil before the first
+	process  uint64                   // the plug's process that the last one went to
+	passes   []*gate.Pass             // of all attempts that may have been sent
+	folded   []string                 // edits whose content is sent in place of the first
+	of       string                   // the operation whose messages are edited
+	edited   []*plugv1.Receipt        // those messages
+	reacted  *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
+	takeBack func()                   // removes the files that the plug was given for the last attempt
+	reason   string                   // why it is parked or given up
+	asked    id.OperationID           // the one that was accepted, also where its fallback is carried out
 
 	mu    sync.Mutex
 	heard heard
@@ -61,9 +64,10 @@ type heard struct {
 
 // run carries the operation out. Its error is the context's.
 func (o *operation) run(ctx context.Context) error {
-	o.news = make(chan struct{}, 1)
+	o.news, o.asked = make(chan struct{}, 1), o.id
 	o.enter()
 	defer o.leave()
+	defer o.cleanup()
 	delay := backoff.NewExponentialBackOff()
 	delay.InitialInterval, delay.MaxInterval = 500*time.Millisecond, time.Minute
 	response, by, err := o.resume(ctx)
@@ -85,6 +89,7 @@ func (o *operation) run(ctx context.Context) error {
 		if response == nil {
 			continue
 		}
+		o.know(response.Receipts) // also those of a late outcome
 		o.keepSent(response)
 		failure := response.Failure
 		switch failure.GetVerdict() {
@@ -143,6 +148,9 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED {
 		settled.Source, settled.OfOperationId = o.record.Target, o.of
 	}
+	if outcome == journalv1.Outcome_OUTCOME_DROPPED {
+		settled.Reason = o.reason
+	}
 	chart := func() error {
 		return o.must(ctx, func(ctx context.Context) error { return o.chart(ctx, settled) })
 	}
@@ -161,6 +169,9 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		return err
 	}
 	o.progress.settled, o.progress.attempt = settled, nil
+	if o.stage.Settled != nil {
+		o.stage.Settled(o.channel, o.asked, o.record, settled, o.reason)
+	}
 	for _, pass := range o.passes {
 		pass.End()
 	}
@@ -172,6 +183,7 @@ func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason str
 	if uncertain := o.attempt.GetUncertain(); uncertain > 1 || uncertain == 1 && verdict == plugv1.Verdict_VERDICT_UNCERTAIN {
 		reason = "it may have been sent all the same: " + reason
 	}
+	o.reason = reason
 	o.log.Error("parked", "verdict", verdict.String(), "reason", reason)
 	err := o.must(ctx, func(ctx context.Context) error {
 		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,

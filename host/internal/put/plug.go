@@ -19,6 +19,14 @@ type Link interface {
 	Put(ctx context.Context, r *plugv1.PutRequest, timeout time.Duration) *plugv1.PutResponse
 }
 
+// Files gives a plug the files of the actions that it is asked to carry out.
+type Files interface {
+	// Deliver gives an action its files, in place, before an attempt. cleanup, which is
+	// never nil, takes them back once the operation is settled, or before another
+	// attempt. An error may pass.
+	Deliver(ctx context.Context, a *plugv1.Action) (cleanup func(), err error)
+}
+
 // rpcMargin is the time between a Put's deadline and its RPC's.
 const rpcMargin = 5 * time.Second
 
@@ -30,6 +38,8 @@ type Live struct {
 	Abilities  *plugv1.Abilities
 	// Accepts are the kinds of actions that the binary carries out; nil: all.
 	Accepts []plugv1.ActionKind
+	// Files are the plug's spool; nil: actions have no files.
+	Files Files
 	// Channels whose state is not "joined" wait.
 	Channels []*plugv1.ChannelStatus
 }

@@ -52,8 +52,8 @@ func (l *Live) can(kind plugv1.ActionKind) bool {
 // words. Its error is a decision, or the context's.
 func (o *operation) prepare(ctx context.Context, s *slot) (*plugv1.Action, error) {
 	first := o.attempt.GetUncertain() == 0 && len(o.attempt.GetSent()) == 0
-	if e := o.record.Expiry; first && e != nil && time.Now().After(e.AsTime()) {
-		return nil, dropped("it expired before it could be sent")
+	if o.mayExpire() && time.Now().After(o.record.Expiry.AsTime()) {
+		return nil, o.expired()
 	}
 	action := proto.CloneOf(o.record.Action)
 	var err error

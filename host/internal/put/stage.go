@@ -47,6 +47,11 @@ type Options struct {
 	Gate          Gate
 	Logger        hclog.Logger
 	SettleTimeout time.Duration // SettleTimeout if 0
+	// Settled is told what became of an operation, when that is durable and before
+	// any event that waits for it is yielded (O1). It must not block. asked is the
+	// operation that was accepted, op what was carried out, which may be its fallback.
+	// Reason is empty unless it was parked or given up.
+	Settled func(c id.Channel, asked id.OperationID, op *journalv1.Operation, settled *journalv1.Settled, reason string)
 	// LoggedOut is told that a network refuses the plug's credentials.
 	LoggedOut func(n id.NetworkID, reason string)
 	// Breach is told that a plug broke the contract; the plug goes on.

@@ -36,13 +36,15 @@ type fakePlug struct {
 
 func (p *fakePlug) Put(_ context.Context, r *plugv1.PutRequest, _ time.Duration) *plugv1.PutResponse {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.asked = append(p.asked, proto.CloneOf(r))
+	p.mu.Unlock()
 	if p.OnPut != nil {
 		if answer := p.OnPut(r); answer != nil {
 			return answer
 		}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch k := r.Action.Kind.(type) {
 	case *plugv1.Action_Message:
 		p.last++
@@ -124,8 +126,6 @@ type world struct {
 	plug    *fakePlug
 	live    put.Live
 	events  id.Sequence
-	ordinal int
-	ops     []*journalv1.Operation
 	stop    func()
 }
 
@@ -191,13 +191,15 @@ func key(m string) *journalv1.MessageKey {
 }
 
 // accept accepts operations for the channel here, each because of an event of its own.
-func (w *world) accept(ops ...*journalv1.Operation) {
+func (w *world) accept(ops ...*journalv1.Operation) { w.acceptIn(here, ops...) }
+
+func (w *world) acceptIn(c id.Channel, ops ...*journalv1.Operation) {
 	w.t.Helper()
 	for _, op := range ops {
 		w.events++
-		op.Id = string(w.journal.OperationID(w.events, 0, "test", here, 0))
+		op.Id = string(w.journal.OperationID(w.events, 0, "test", c, 0))
 		op.AcceptedTime = timestamppb.Now()
-		accepted := []journal.Accepted{{Channel: here, Operations: []*journalv1.Operation{op}}}
+		accepted := []journal.Accepted{{Channel: c, Operations: []*journalv1.Operation{op}}}
 		w.stage.Accepting(accepted)
 		if err := w.journal.Accept(w.t.Context(), accepted); err != nil {
 			w.t.Fatal(err)

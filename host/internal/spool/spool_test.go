@@ -302,11 +302,15 @@ func TestDeliverFails(t *testing.T) {
 		t.Errorf("without a spool: %v", err)
 	}
 	cleanup()
-	for asked := range 4 {
+	for asked := 0; ; asked++ {
 		try := proto.CloneOf(a)
 		cleanup, err := spool.Deliver(&ends{t.Context(), asked}, b.store, b.in, try)
+		if err == nil && asked > 1 {
+			cleanup()
+			break
+		}
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("asked %d times: %v", asked, err)
+			t.Fatalf("asked %d times: %v", asked, err)
 		}
 		if left := b.given(); len(left) > 0 {
 			t.Errorf("left are %q", left)

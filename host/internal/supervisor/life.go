@@ -109,6 +109,8 @@ func (l *life) wait(ctx context.Context, t *task, found <-chan ending) (end endi
 		return l.exit(), true
 	case end := <-found:
 		return end, true
+	case <-l.s.halt():
+		return ending{cause: asked, reason: "it is being stopped, as asked for"}, true
 	case <-l.s.again:
 		return ending{cause: asked, reason: "it is being restarted, as asked for"}, true
 	case <-ctx.Done():

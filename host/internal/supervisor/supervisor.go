@@ -92,10 +92,12 @@ type Supervisor struct {
 
 	mu       sync.Mutex // guards what follows
 	status   Status
-	breach   string // what a stage found wrong (Degrade)
-	network  string // what the plug says of its connection (SetNetwork)
-	silence  string // how long the network has been silent
-	launched bool   // there was a first launch
+	breach   string        // what a stage found wrong (Degrade)
+	network  string        // what the plug says of its connection (SetNetwork)
+	silence  string        // how long the network has been silent
+	launched bool          // there was a first launch
+	stopped  bool          // an operator wants it stopped (Stop)
+	halted   chan struct{} // closed while stopped
 }
 
 // New makes a supervisor. Nothing is launched before Run.
@@ -105,6 +107,7 @@ func New(o Options) *Supervisor {
 		o:      o,
 		log:    o.Logger.Named("supervisor").With("plug", o.Name),
 		again:  make(chan struct{}, 1),
+		halted: make(chan struct{}),
 		status: Status{State: StateStopped, Since: time.Now()},
 	}
 }
@@ -118,6 +121,12 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	p := newPolicy(s.o.Numbers)
 	for ctx.Err() == nil {
+		if s.isHalted() {
+			if s.pause(ctx, next{state: StateStopped, reason: "it was stopped, as asked for; plughost start starts it"}) {
+				p.reset()
+			}
+			continue
+		}
 		end := s.live(ctx)
 		if ctx.Err() != nil {
 			break
@@ -133,6 +142,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // pause waits for the time of the next life, and tells whether an operator ended
 // the wait.
 func (s *Supervisor) pause(ctx context.Context, n next) (asked bool) {
+	halt := s.halt()
+	if n.state == StateStopped {
+		halt = nil // is so already
+	}
 	s.rest(n.state, n.reason, n.at)
 	var due <-chan time.Time // nil, which is never, if there is no next try
 	if !n.at.IsZero() {
@@ -145,15 +158,18 @@ func (s *Supervisor) pause(ctx context.Context, n next) (asked bool) {
 		return false
 	case <-s.again:
 		return true
+	case <-halt:
+		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
 // Restart gives the plug a new life at once: a running one is stopped in order
-// and started again; one that waits, is held or failed is started. What was
-// before no longer counts.
+// and started again; one that waits, is held, failed or stopped is started. What
+// was before no longer counts.
 func (s *Supervisor) Restart() {
+	s.resume()
 	select {
 	case s.again <- struct{}{}:
 	default: // is asked for already
@@ -169,6 +185,9 @@ func (s *Supervisor) Retry() {
 	defer s.mu.Unlock()
 	switch s.status.State {
 	case StateBackoff, StateHeld, StateFailed:
-		s.Restart()
+		select {
+		case s.again <- struct{}{}:
+		default: // is asked for already
+		}
 	}
 }

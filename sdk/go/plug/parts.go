@@ -19,7 +19,7 @@ func contentOf(action *plugv1.Action) *plugv1.Message {
 // and limits give the same parts, so that a part keeps its number over all attempts.
 func (s *server) parts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Part {
 	content := contentOf(req.GetAction())
-	parts := newParts(r, req, deadline)
+	parts := newParts(r, asMessage(req, content), deadline)
 	limits := r.abilities.GetLimits()
 	groups := groupFiles(content.GetAttachments(), int(limits.GetFiles()))
 	if most := int(limits.GetParts()); most > 0 && len(groups) > max(most, len(parts)) {
@@ -28,10 +28,9 @@ func (s *server) parts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Pa
 		groups = groups[:max(most, len(parts))]
 	}
 	for len(parts) < len(groups) {
-		parts = append(parts, newParts(r, withoutText(req), deadline)[0])
+		parts = append(parts, newParts(r, asMessage(req, &plugv1.Message{}), deadline)[0])
 	}
 	thread := req.GetAction().GetThread().GetReceipts()
-	_, prefix := textAndPrefix(r, req.GetAction())
 	for i, p := range parts {
 		p.Number, p.Of, p.OperationID = i+1, len(parts), partID(req.GetOperationId(), i+1, len(parts))
 		p.Action = req.GetAction()
@@ -39,33 +38,17 @@ func (s *server) parts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Pa
 		if i < len(groups) {
 			p.Attachments = groups[i]
 		}
-		if p.Content == nil {
-			p.Content = partContent(p, prefix, content.GetText())
-		}
 	}
 	parts[0].ReplyTo = content.GetReplyTo().GetTarget().GetReceipts()
 	return parts
 }
 
-// partContent is the formatted text of a part: that of a text which is one part is
-// known whole.
-func partContent(p *Part, prefix string, text *plugv1.Text) *plugv1.Text {
-	if p.Text != prefix+PlainText(text) {
-		return NewText(p.Text)
-	}
-	content := &plugv1.Text{}
-	if prefix != "" {
-		content.Segments = append(content.Segments, &plugv1.Segment{Text: prefix})
-	}
-	content.Segments = append(content.Segments, text.GetSegments()...)
-	return content
-}
-
-// withoutText is a request whose one part has nothing but its author's name.
-func withoutText(req *plugv1.PutRequest) *plugv1.PutRequest {
+// asMessage is the request with its action made the message of a content: that of an
+// edit, or an empty one, whose one part has nothing but its author's name.
+func asMessage(req *plugv1.PutRequest, content *plugv1.Message) *plugv1.PutRequest {
 	return &plugv1.PutRequest{
 		OperationId: req.GetOperationId(), Channel: req.GetChannel(), Attempt: req.GetAttempt(), FirstAttemptTime: req.GetFirstAttemptTime(),
-		Action: &plugv1.Action{Author: req.GetAction().GetAuthor(), Kind: &plugv1.Action_Message{Message: &plugv1.Message{}}},
+		Action: &plugv1.Action{Author: req.GetAction().GetAuthor(), Kind: &plugv1.Action_Message{Message: content}},
 	}
 }
 

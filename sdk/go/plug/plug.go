@@ -164,7 +164,8 @@ type Part struct {
 	Target *plugv1.Receipt
 	// Author is the person whose words these are; nil if the host named none.
 	Author *plugv1.Author
-	// Number counts the parts from 1, Of is how many there are.
+	// Number counts the parts from 1, Of is how many there are; in an edit those that
+	// are removed are counted too.
 	Number, Of int
 	// Attempt is 1 for the first. FirstAttempt is the time of the first, the same
 	// on every attempt.

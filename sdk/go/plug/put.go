@@ -121,21 +121,22 @@ func newWhole(r *run, req *plugv1.PutRequest, deadline time.Time) *Whole {
 }
 
 func newParts(r *run, req *plugv1.PutRequest, deadline time.Time) []*Part {
-	text, prefix := textAndPrefix(r, req.GetAction())
-	texts := split(text, prefix, r.abilities.GetLimits())
-	parts := make([]*Part, len(texts))
-	for i, text := range texts {
+	_, prefix := textAndPrefix(r, req.GetAction())
+	contents := split(contentOf(req.GetAction()).GetText(), prefix, r.abilities.GetLimits())
+	parts := make([]*Part, len(contents))
+	for i, content := range contents {
 		id := req.GetOperationId()
-		if len(texts) > 1 {
+		if len(contents) > 1 {
 			id = fmt.Sprintf("%s-%d", id, i+1)
 		}
 		parts[i] = &Part{
 			OperationID:  id,
 			Channel:      req.GetChannel(),
-			Text:         text,
+			Text:         PlainText(content),
+			Content:      content,
 			Author:       req.GetAction().GetAuthor(),
 			Number:       i + 1,
-			Of:           len(texts),
+			Of:           len(contents),
 			Attempt:      req.GetAttempt(),
 			FirstAttempt: req.GetFirstAttemptTime().AsTime(),
 			Deadline:     deadline,

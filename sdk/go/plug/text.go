@@ -1,31 +1,21 @@
 package plug
 
 import (
-	"strings"
-
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+	"github.com/plughost/plughost/sdk/go/text"
 )
 
 // NewText makes a text of one plain segment. What is not valid UTF-8 becomes
-// U+FFFD, because one wrong byte would end the stream to the host.
-func NewText(s string) *plugv1.Text {
-	if s == "" {
-		return &plugv1.Text{}
-	}
-	return &plugv1.Text{Segments: []*plugv1.Segment{{Text: strings.ToValidUTF8(s, "\uFFFD")}}}
-}
+// U+FFFD, because one wrong byte would end the stream to the host. Formatted text is
+// made by package sdk/go/text.
+func NewText(s string) *plugv1.Text { return text.New(s) }
 
 // PlainText is a text without its formatting. A nil text is empty.
-func PlainText(t *plugv1.Text) string {
-	segments := t.GetSegments()
-	if len(segments) == 1 {
-		return segments[0].GetText()
-	}
-	var b strings.Builder
-	for _, s := range segments {
-		b.WriteString(s.GetText())
-	}
-	return b.String()
+func PlainText(t *plugv1.Text) string { return text.Plain(t) }
+
+// split makes the contents of the physical parts of a text.
+func split(t *plugv1.Text, prefix string, limits *plugv1.Limits) []*plugv1.Text {
+	return text.Split(t, prefix, limits)
 }
 
 // NewMessage makes the event of a plain message, with the three facts that every

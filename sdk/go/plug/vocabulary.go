@@ -7,12 +7,15 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// Editor is a Plug that can give a message of its own new content.
+// Editor is a Plug that can give a message of its own new content. It is a Putter too:
+// an edited message may have more parts than it had.
 type Editor interface {
 	// Edit replaces the content of one physical message by a part, and returns what
 	// identifies it from now; p.Target is its receipt. Where the new text has more
 	// parts than the old one, the SDK calls Put for the rest; where it has fewer, it
-	// calls Delete for the rest, or Edit with an ellipsis if there is no Deleter.
+	// calls Delete for the rest, or Edit with an ellipsis if there is no Deleter. All of
+	// them are counted in p.Of, so that the parts' operation ids are those of one
+	// operation. A part that has this content already is an Already.
 	//
 	// Rules and errors are those of Putter.Put; TargetGone says that the message is
 	// no longer there or is too old, Refused that the network doesn't let us.
@@ -77,7 +80,8 @@ type Reacting struct {
 	Deadline time.Time
 }
 
-// Typer is a Plug that can show that somebody is writing.
+// Typer is a Plug that can show that somebody is writing. Best-effort calls come one
+// after another, in the order of the requests, beside the Puts.
 type Typer interface {
 	// Typing shows it for 10 s, or ends it. It is best effort: tried once, its error is
 	// only logged.
@@ -86,7 +90,8 @@ type Typer interface {
 
 // ReadMarker is a Plug that can show that somebody has read up to a message.
 type ReadMarker interface {
-	// MarkRead shows it. It is best effort: tried once, its error is only logged.
+	// MarkRead shows it for the last part of a message. It is best effort: tried once, its
+	// error is only logged.
 	MarkRead(ctx context.Context, channel string, author *plugv1.Author, target *plugv1.Receipt) error
 }
 

@@ -28,7 +28,8 @@ func Action(a *plugv1.Action, abilities *plugv1.Abilities) *plugv1.Action {
 	worded := words(message, abilities)
 	emote := message.Emote && !Has(abilities, plugv1.Feature_FEATURE_EMOTE)
 	thread := a.Thread != nil && !Has(abilities, plugv1.Feature_FEATURE_THREAD)
-	if name == a.GetAuthor().GetFormattedName() && worded == nil && !emote && !thread {
+	avatar := a.GetAuthor().GetUser().GetAvatar() != nil && !Has(abilities, plugv1.Feature_FEATURE_AVATAR)
+	if name == a.GetAuthor().GetFormattedName() && worded == nil && !emote && !thread && !avatar {
 		return a
 	}
 	made := proto.CloneOf(a)
@@ -37,6 +38,9 @@ func Action(a *plugv1.Action, abilities *plugv1.Abilities) *plugv1.Action {
 	}
 	if made.Author != nil {
 		made.Author.FormattedName = name
+	}
+	if avatar {
+		made.Author.User.Avatar = nil
 	}
 	message = made.GetMessage()
 	if message == nil {

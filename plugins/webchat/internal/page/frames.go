@@ -1,15 +1,9 @@
 package page
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/plughost/plughost/plugins/webchat/internal/room"
 )
@@ -25,52 +19,127 @@ const (
 	maxName = 64
 )
 
-// frame is what a page sends. The first is a hello; later ones say something, or
-// only that the page is alive.
+// frame is what a page sends. The first is a hello; later ones want something done
+// ("say", "edit", "delete", "react", "unreact"), or tell how it is now ("enter",
+// "typing"), or ask for older messages ("older"), or say only that the page is alive.
 type frame struct {
-	Type string `json:"type"` // "hello", "say" or "alive"
+	Type string `json:"type"`
 
 	// hello: a secret of the browser's, by which a person stays the same; and the
 	// chat that the page was at, with the last row it has of each room there.
-	Token string           `json:"token"`
-	Chat  string           `json:"chat"`
-	Rows  map[string]int64 `json:"rows"`
+	Token string           `json:"token,omitempty"`
+	Chat  string           `json:"chat,omitempty"`
+	Rows  map[string]int64 `json:"rows,omitempty"`
 
-	// say: where, as whom, what, and the page's own id of the message.
-	Room   string `json:"room"`
-	Name   string `json:"name"`
-	Text   string `json:"text"`
-	Client string `json:"client"`
+	// All others: where, and as whom. To enter is to look at a room under a name.
+	Room string `json:"room,omitempty"`
+	Name string `json:"name,omitempty"`
+
+	// What is to be done: the page's own id of it; what is said; and the row of the
+	// message that is answered, changed, or reacted to.
+	Client  string     `json:"client,omitempty"`
+	Text    string     `json:"text,omitempty"`
+	Files   []attached `json:"files,omitempty"`
+	Message int64      `json:"message,omitempty"`
+	Emoji   string     `json:"emoji,omitempty"`
+
+	// typing: whether the person is.
+	Typing bool `json:"typing,omitempty"`
+	// older: the messages before this row.
+	Before int64 `json:"before,omitempty"`
 }
 
-// answer is what a page is sent: a welcome, messages up to the present, caught_up,
-// then messages as they come, what was refused, and alive at each beat.
+// attached is a file that was uploaded before.
+type attached struct {
+	Hash string `json:"hash"`
+	Name string `json:"name"`
+	Alt  string `json:"alt,omitempty"`
+}
+
+// answer is what a page is sent: a welcome, of each room its members and its history
+// or changes up to the present, caught_up, then changes as they come. "done" and
+// "refused" answer what the page wants done, "locked" a page without the password;
+// alive comes at each beat.
 type answer struct {
-	Type string `json:"type"` // "welcome", "messages", "caught_up", "refused" or "alive"
+	Type string `json:"type"`
 
-	// welcome: where the page is, and who it is.
-	Chat  string   `json:"chat,omitempty"`
-	Title string   `json:"title,omitempty"`
-	Rooms []string `json:"rooms,omitempty"`
-	Self  string   `json:"self,omitempty"`
+	// welcome: where the page is, who it is, and what it may upload, in bytes.
+	Chat    string   `json:"chat,omitempty"`
+	Title   string   `json:"title,omitempty"`
+	Rooms   []string `json:"rooms,omitempty"`
+	Self    string   `json:"self,omitempty"`
+	MaxFile int64    `json:"max_file,omitempty"`
 
-	// messages: of one room.
-	Room     string    `json:"room,omitempty"`
+	// All that follow: of one room.
+	Room string `json:"room,omitempty"`
+	// members: who is there; typing: who is writing. All of them.
+	People []person `json:"people,omitempty"`
+	// history: messages as they stand; More says that there are older ones, Before is
+	// what was asked for: 0 at first.
 	Messages []message `json:"messages,omitempty"`
+	More     bool      `json:"more,omitempty"`
+	Before   int64     `json:"before,omitempty"`
+	// Row is what a first history makes the last row that the page has.
+	Row int64 `json:"row,omitempty"`
+	// changes: what happened.
+	Changes []change `json:"changes,omitempty"`
 
-	// refused: the page's own id of what it said, and why not.
+	// done, refused: the page's own id, and why not.
 	Client string `json:"client,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
+type person struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// change is one row of the log.
+type change struct {
+	Row  int64  `json:"row"`
+	Kind string `json:"kind"`
+	// By is who did it.
+	By person `json:"by"`
+	// About is the message that it is about, Message is what is said, now or newly.
+	About   int64    `json:"about,omitempty"`
+	Message *message `json:"message,omitempty"`
+	Emoji   string   `json:"emoji,omitempty"`
+	Client  string   `json:"client,omitempty"` // only to the page that did it
+}
+
 type message struct {
-	Row      int64  `json:"row"`
-	AuthorID string `json:"author_id"`
-	Author   string `json:"author"`
-	Bridged  bool   `json:"bridged,omitempty"`
-	Text     string `json:"text"`
-	Time     int64  `json:"time"`             // Unix milliseconds
-	Client   string `json:"client,omitempty"` // only to the page that said it
+	Row      int64          `json:"row"`
+	AuthorID string         `json:"author_id"`
+	Author   string         `json:"author"`
+	Bridged  bool           `json:"bridged,omitempty"`
+	Foreign  bool           `json:"foreign,omitempty"` // nobody on the page may change it
+	Text     string         `json:"text"`
+	Segments []room.Segment `json:"segments,omitempty"`
+	Files    []file         `json:"files,omitempty"`
+	Emote    bool           `json:"emote,omitempty"`
+	Time     int64          `json:"time"` // Unix milliseconds
+	Reply    *reply         `json:"reply,omitempty"`
+	Edited   bool           `json:"edited,omitempty"`
+	Deleted  bool           `json:"deleted,omitempty"`
+	// Reactions are in a message as it stands; changes tell of each.
+	Reactions []reaction `json:"reactions,omitempty"`
+	Client    string     `json:"client,omitempty"` // only to the page that said it
+}
+
+type file struct {
+	room.File
+	Shown bool `json:"shown,omitempty"` // an image that the page may show
+}
+
+type reply struct {
+	Row    int64  `json:"row"`
+	Author string `json:"author"`
+	Text   string `json:"text,omitempty"`
+}
+
+type reaction struct {
+	Emoji string   `json:"emoji"`
+	By    []person `json:"by"`
 }
 
 // parse reads a frame: foreign bytes.
@@ -82,64 +151,4 @@ func parse(data []byte) (f frame, err error) {
 		return frame{}, errors.New("read the page's frame: it names too many rooms")
 	}
 	return f, nil
-}
-
-// publicID is who someone is for others: it doesn't tell the browser's secret.
-func publicID(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:8])
-}
-
-// fromPage begins the Once of what a page says. The person is part of it, so that
-// nobody can use up another's ids.
-func fromPage(self string) string { return "page:" + self + ":" }
-
-// toRoom makes a message of what a page says. The error is for the person.
-func (f frame) toRoom(self string, rooms []string) (room.Message, error) {
-	if !slices.Contains(rooms, f.Room) {
-		return room.Message{}, fmt.Errorf("there is no room %q any more; reload the page", f.Room)
-	}
-	if len(f.Client) < 8 || len(f.Client) > 64 {
-		return room.Message{}, errors.New("the page gave the message no id; reload it")
-	}
-	m := room.Message{Room: f.Room, AuthorID: self, Author: cleanName(f.Name), Text: cleanText(f.Text), Once: fromPage(self) + f.Client}
-	if utf8.RuneCountInString(m.Author) > maxName {
-		return room.Message{}, fmt.Errorf("the name has more than %d characters", maxName)
-	}
-	return m, m.Check()
-}
-
-// fromRoom makes what a page is sent of a message.
-func fromRoom(m room.Message, self string) message {
-	sent := message{Row: m.Row, AuthorID: m.AuthorID, Author: m.Author, Bridged: m.Bridged, Text: m.Text, Time: m.Time.UnixMilli()}
-	if client, own := strings.CutPrefix(m.Once, fromPage(self)); own {
-		sent.Client = client
-	}
-	return sent
-}
-
-// cleanName makes one line of a name, in which nothing turns the direction of what
-// stands behind it.
-func cleanName(name string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r):
-			return ' '
-		case unicode.Is(unicode.Bidi_Control, r), unicode.Is(unicode.Noncharacter_Code_Point, r):
-			return -1
-		}
-		return r
-	}, name)), " ")
-}
-
-// cleanText keeps lines and tabs, and drops the other control characters and what
-// is no character at all.
-func cleanText(text string) string {
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
-	return strings.TrimRightFunc(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Noncharacter_Code_Point, r) {
-			return -1
-		}
-		return r
-	}, text), unicode.IsSpace)
 }

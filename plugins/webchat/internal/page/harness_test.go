@@ -15,7 +15,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
-	"github.com/plughost/plughost/plugins/webchat/internal/room"
+	"github.com/plughost/plughost/plugins/webchat/internal/files"
+	"github.com/plughost/plughost/plugins/webchat/internal/history"
+	"github.com/plughost/plughost/plugins/webchat/internal/presence"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,12 +27,27 @@ const patience = time.Minute
 
 func options(t *testing.T, change ...func(*Options)) Options {
 	t.Helper()
-	store, err := room.Open(t.Context(), filepath.Join(t.TempDir(), "chat.sqlite"))
+	dir := t.TempDir()
+	uploads, err := files.Open(files.Options{Dir: filepath.Join(dir, "files"), Each: 1 << 20, All: 10 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { uploads.Close() })
+	store, err := history.Open(t.Context(), filepath.Join(dir, "chat.sqlite"), uploads)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	o := Options{Store: store, Chat: "this", Rooms: []string{"lobby", "den"}, Title: "Test", Listen: "127.0.0.1:0", Logger: hclog.NewNullLogger()}
+	rooms := []string{"lobby", "den"}
+	here := presence.New(store, rooms, hclog.NewNullLogger())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- here.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	o := Options{
+		Store: store, Files: uploads, Presence: here, Typing: presence.NewTyping(),
+		Chat: "this", Rooms: rooms, Title: "Test", Listen: "127.0.0.1:0", Secret: "secret", Logger: hclog.NewNullLogger(),
+	}
 	for _, do := range change {
 		do(&o)
 	}
@@ -64,8 +81,9 @@ func closeServer(t *testing.T, s *Server) {
 
 // client is a page of the test's.
 type client struct {
-	t *testing.T
-	c *websocket.Conn
+	t    *testing.T
+	c    *websocket.Conn
+	more []change // that came with one that change gave
 }
 
 // dial connects and says nothing.
@@ -81,8 +99,9 @@ func dial(t *testing.T, s *Server, header http.Header) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.SetReadLimit(-1) // the history comes in large frames
 	t.Cleanup(func() { c.CloseNow() })
-	return &client{t, c}, nil
+	return &client{t: t, c: c}, nil
 }
 
 // enter connects, says hello and reads up to the present.
@@ -102,14 +121,27 @@ func enter(t *testing.T, s *Server, hello frame) (p *client, got []message) {
 	}
 	for {
 		switch a := p.next(); a.Type {
-		case "messages":
+		case "members":
+		case "history":
 			got = append(got, a.Messages...)
+		case "changes":
+			got = append(got, messagesIn(a)...)
 		case "caught_up":
 			return p, got
 		default:
 			t.Fatalf("got %+v", a)
 		}
 	}
+}
+
+// messagesIn are those that an answer says are new.
+func messagesIn(a answer) (got []message) {
+	for _, c := range a.Changes {
+		if c.Kind == "said" {
+			got = append(got, *c.Message)
+		}
+	}
+	return got
 }
 
 func (p *client) send(f frame) {
@@ -140,15 +172,32 @@ func (p *client) messages(n int) (got []message) {
 	p.t.Helper()
 	for len(got) < n {
 		a := p.next()
-		if a.Type != "messages" {
+		if a.Type != "changes" {
 			p.t.Fatalf("got %+v", a)
 		}
-		got = append(got, a.Messages...)
+		got = append(got, messagesIn(a)...)
 	}
 	if len(got) != n {
 		p.t.Fatalf("got %d messages, want %d", len(got), n)
 	}
 	return got
+}
+
+// change is the next one that happens.
+func (p *client) change() change {
+	p.t.Helper()
+	for len(p.more) == 0 {
+		switch a := p.next(); a.Type {
+		case "done":
+		case "changes":
+			p.more = a.Changes
+		default:
+			p.t.Fatalf("got %+v", a)
+		}
+	}
+	c := p.more[0]
+	p.more = p.more[1:]
+	return c
 }
 
 // closedWith waits until the server has closed the page.
@@ -182,7 +231,7 @@ func serveOnPipe(t *testing.T) *Server {
 		t.Fatal(err)
 	}
 	s.listener = &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	s.doors.anyHost = true
+	s.door.AnyHost()
 	go s.run()
 	t.Cleanup(func() { closeServer(t, s) })
 	return s

@@ -15,6 +15,10 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/plughost/plughost/plugins/webchat/internal/door"
+	"github.com/plughost/plughost/plugins/webchat/internal/files"
+	"github.com/plughost/plughost/plugins/webchat/internal/history"
+	"github.com/plughost/plughost/plugins/webchat/internal/presence"
 	"github.com/plughost/plughost/plugins/webchat/internal/room"
 )
 
@@ -31,9 +35,15 @@ const (
 	beat = 20 * time.Second
 )
 
-// Options of a server. Store, Chat, Listen and Logger are required.
+// Options of a server. Store, Files, Presence, Typing, Chat, Listen and Logger are
+// required.
 type Options struct {
-	Store *room.Store
+	Store    *history.Store
+	Files    *files.Store
+	Presence *presence.Presence
+	Typing   *presence.Typing
+	// Format finds the formatting in what somebody types; nil: there is none.
+	Format func(text string) []room.Segment
 	// Chat tells this chat from any other. A page that finds another chat at its
 	// address begins anew.
 	Chat   string
@@ -43,7 +53,10 @@ type Options struct {
 	// Origins are those from which the page may be opened, beside our own:
 	// "https://chat.example.org".
 	Origins []string
-	Logger  hclog.Logger
+	// Password is asked for unless it is empty. Secret makes the cookie of who knows
+	// it: random, constant, and the chat's own.
+	Password, Secret string
+	Logger           hclog.Logger
 }
 
 // OptionError says that an option can't work until a person changes it.
@@ -61,7 +74,8 @@ type Server struct {
 	Options
 	http     *http.Server
 	listener net.Listener
-	doors    doors
+	door     *door.Door
+	lock     *door.Lock
 
 	stopping context.Context // ends when the pages are to be closed
 	stop     context.CancelFunc
@@ -90,29 +104,34 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.doors.listensAt(s.listener.Addr().(*net.TCPAddr), host)
+	s.door.ListensAt(s.listener.Addr().(*net.TCPAddr), host)
 	go s.run()
 	return s, nil
 }
 
 // prepare makes a server that doesn't listen yet.
 func prepare(o Options) (*Server, error) {
-	files, err := fs.Sub(static, "static")
+	shell, err := fs.Sub(static, "static")
 	if err != nil {
 		return nil, fmt.Errorf("open the page's files: %w", err)
 	}
-	s := &Server{Options: o, slots: make(chan struct{}, maxPages), served: make(chan struct{})}
+	s := &Server{Options: o, slots: make(chan struct{}, maxPages), served: make(chan struct{}),
+		door: door.New(), lock: door.NewLock(o.Password, o.Secret, o.Chat)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for i, origin := range o.Origins {
-		if err := s.doors.admit(origin); err != nil {
+		if err := s.door.Admit(origin); err != nil {
 			return nil, &OptionError{"origins/" + strconv.Itoa(i), err}
 		}
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(files))
+	mux.Handle("GET /", http.FileServerFS(shell))
 	mux.HandleFunc("GET /ws", s.socket)
+	mux.Handle("POST /unlock", s.lock)
+	uploads := s.lock.Only(http.StripPrefix("/files", o.Files.Handler()))
+	mux.Handle("GET /files/", uploads)
+	mux.Handle("POST /files/", uploads)
 	s.http = &http.Server{
-		Handler:        s.doors.guard(mux),
+		Handler:        s.door.Guard(mux),
 		ReadTimeout:    requestTimeout,
 		WriteTimeout:   requestTimeout,
 		IdleTimeout:    time.Minute,

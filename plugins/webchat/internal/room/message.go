@@ -1,52 +1,138 @@
 package room
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Limits of a message, in Unicode code points.
+// Limits, in Unicode code points where nothing else is said.
 const (
 	// MaxText is the longest text.
 	MaxText = 4000
-	// MaxAuthor is the longest name of an author. One that came over a bridge is
-	// longer than what a person may type: it often names the network too.
-	MaxAuthor = 256
+	// MaxName is the longest name of a person. One that came over a bridge is longer
+	// than what a person may type: it often names the network too.
+	MaxName = 256
+	// MaxFiles is the most files of one message.
+	MaxFiles = 10
+	// MaxWords bounds a file's name and its description.
+	MaxWords = 500
+	// MaxEmoji is the longest reaction, in bytes: a family has 25, a flag 28.
+	MaxEmoji = 64
+	// maxDetails bounds what a message has beside its text, in bytes as stored.
+	maxDetails = 128 << 10
 )
 
-// Message is one message.
-type Message struct {
-	// Row numbers the messages of all rooms, from 1, in the order in which they
-	// came to exist. It is the message's id, and where to go on reading.
-	Row  int64
-	Room string
-	// AuthorID stays the same over renames; Author is the name that is shown.
-	AuthorID, Author string
-	// Bridged says that it came from another network.
-	Bridged bool
-	Text    string
-	// Time is when it was written down, to the millisecond.
-	Time time.Time
-	// Once makes the message unique: saying it again with the same Once gives the
-	// message that is already there. Empty: always a new message.
-	Once string
+// Origin is where something was done.
+type Origin int
+
+// The origins.
+const (
+	Page   Origin = iota // by a person on the page
+	Bridge               // by a person on another network, put here by the plug
+	Host                 // by the host itself, on nobody's behalf
+)
+
+// Person is whoever does something.
+type Person struct {
+	// ID stays the same over renames; Name is what is shown.
+	ID, Name string
+	Origin   Origin
 }
 
-// Check returns what is wrong with a message, in words for the person who said it.
-func (m Message) Check() error {
+// Content is what a message says.
+type Content struct {
+	// Text as it was written. On the page that is with the signs of its formatting.
+	Text string `json:"-"`
+	// Segments are the same text with its formatting done; empty: there is none.
+	Segments []Segment `json:"segments,omitempty"`
+	Files    []File    `json:"files,omitempty"`
+	// Emote is true for what its author does rather than says.
+	Emote bool `json:"emote,omitempty"`
+}
+
+// Segment is a run of text with one formatting.
+type Segment struct {
+	Text      string `json:"text"`
+	Bold      bool   `json:"bold,omitempty"`
+	Italic    bool   `json:"italic,omitempty"`
+	Underline bool   `json:"underline,omitempty"`
+	Strike    bool   `json:"strike,omitempty"`
+	Code      bool   `json:"code,omitempty"`
+	// Block is a block of preformatted lines, in Language if that is known.
+	Block    bool   `json:"block,omitempty"`
+	Language string `json:"language,omitempty"`
+	Link     string `json:"link,omitempty"`
+	Mention  bool   `json:"mention,omitempty"`
+}
+
+// File is a file of a message. Its bytes are elsewhere, under their hash.
+type File struct {
+	Hash string `json:"hash"` // SHA-256, in hexadecimal
+	Name string `json:"name"`
+	Type string `json:"type"` // media type, as found out from the bytes
+	Size int64  `json:"size"`
+	// Width and Height are set for an image that a browser may show, in pixels.
+	Width  int `json:"width,omitempty"`
+	Height int `json:"height,omitempty"`
+	// Alt is words for those who don't see it.
+	Alt string `json:"alt,omitempty"`
+}
+
+// Empty is true for what says nothing: a deleted message is left like this.
+func (c Content) Empty() bool { return !Visible(c.Text) && len(c.Files) == 0 }
+
+// Plain is the text as it is read, without signs of formatting.
+func (c Content) Plain() string {
+	if len(c.Segments) == 0 {
+		return c.Text
+	}
+	var b strings.Builder
+	for _, s := range c.Segments {
+		b.WriteString(s.Text)
+	}
+	return b.String()
+}
+
+func (c Content) check() error {
 	switch {
-	case !Visible(m.Text):
+	case c.Empty():
 		return errors.New("the message is empty")
-	case utf8.RuneCountInString(m.Text) > MaxText:
+	case utf8.RuneCountInString(c.Text) > MaxText:
 		return fmt.Errorf("the message has more than %d characters", MaxText)
-	case !Visible(m.Author):
+	case len(c.Files) > MaxFiles:
+		return fmt.Errorf("the message has more than %d files", MaxFiles)
+	}
+	for _, f := range c.Files {
+		if utf8.RuneCountInString(f.Name) > MaxWords || utf8.RuneCountInString(f.Alt) > MaxWords {
+			return fmt.Errorf("the name or description of a file has more than %d characters", MaxWords)
+		}
+	}
+	details, err := c.Details()
+	if err == nil && len(details) > maxDetails {
+		err = errors.New("the message has too much formatting")
+	}
+	return err
+}
+
+// Details is what is stored beside the text; "" for a plain one.
+func (c Content) Details() (string, error) {
+	if len(c.Segments) == 0 && len(c.Files) == 0 && !c.Emote {
+		return "", nil
+	}
+	b, err := json.Marshal(c)
+	return string(b), err
+}
+
+func (p Person) check() error {
+	switch {
+	case !Visible(p.Name):
 		return errors.New("the name is empty")
-	case utf8.RuneCountInString(m.Author) > MaxAuthor:
-		return fmt.Errorf("the name has more than %d characters", MaxAuthor)
+	case utf8.RuneCountInString(p.Name) > MaxName:
+		return fmt.Errorf("the name has more than %d characters", MaxName)
 	}
 	return nil
 }

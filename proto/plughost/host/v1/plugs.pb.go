@@ -361,6 +361,311 @@ func (*RestartPlugResponse) Descriptor() ([]byte, []int) {
 	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{5}
 }
 
+// StopPlugRequest names the plug instance to stop.
+type StopPlugRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The instance's name in the config.
+	Plug          string `protobuf:"bytes,1,opt,name=plug,proto3" json:"plug,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopPlugRequest) Reset() {
+	*x = StopPlugRequest{}
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopPlugRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopPlugRequest) ProtoMessage() {}
+
+func (x *StopPlugRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopPlugRequest.ProtoReflect.Descriptor instead.
+func (*StopPlugRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StopPlugRequest) GetPlug() string {
+	if x != nil {
+		return x.Plug
+	}
+	return ""
+}
+
+// StopPlugResponse is empty.
+type StopPlugResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopPlugResponse) Reset() {
+	*x = StopPlugResponse{}
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopPlugResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopPlugResponse) ProtoMessage() {}
+
+func (x *StopPlugResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopPlugResponse.ProtoReflect.Descriptor instead.
+func (*StopPlugResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{7}
+}
+
+// StartPlugRequest names the plug instance to start.
+type StartPlugRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The instance's name in the config.
+	Plug          string `protobuf:"bytes,1,opt,name=plug,proto3" json:"plug,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartPlugRequest) Reset() {
+	*x = StartPlugRequest{}
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartPlugRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartPlugRequest) ProtoMessage() {}
+
+func (x *StartPlugRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartPlugRequest.ProtoReflect.Descriptor instead.
+func (*StartPlugRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *StartPlugRequest) GetPlug() string {
+	if x != nil {
+		return x.Plug
+	}
+	return ""
+}
+
+// StartPlugResponse is empty.
+type StartPlugResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartPlugResponse) Reset() {
+	*x = StartPlugResponse{}
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartPlugResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartPlugResponse) ProtoMessage() {}
+
+func (x *StartPlugResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartPlugResponse.ProtoReflect.Descriptor instead.
+func (*StartPlugResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{9}
+}
+
+// ReadLogsRequest says which lines are wanted.
+type ReadLogsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The instance's name in the config.
+	Plug string `protobuf:"bytes,1,opt,name=plug,proto3" json:"plug,omitempty"`
+	// Optional. At most so many of the lines there are; 0: all.
+	Lines uint32 `protobuf:"varint,2,opt,name=lines,proto3" json:"lines,omitempty"`
+	// Optional. True: go on with what comes.
+	Follow        bool `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadLogsRequest) Reset() {
+	*x = ReadLogsRequest{}
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadLogsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadLogsRequest) ProtoMessage() {}
+
+func (x *ReadLogsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadLogsRequest.ProtoReflect.Descriptor instead.
+func (*ReadLogsRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReadLogsRequest) GetPlug() string {
+	if x != nil {
+		return x.Plug
+	}
+	return ""
+}
+
+func (x *ReadLogsRequest) GetLines() uint32 {
+	if x != nil {
+		return x.Lines
+	}
+	return 0
+}
+
+func (x *ReadLogsRequest) GetFollow() bool {
+	if x != nil {
+		return x.Follow
+	}
+	return false
+}
+
+// ReadLogsResponse is one line.
+type ReadLogsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. When it was logged.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Required. trace, debug, info, warn or error.
+	Level string `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
+	// Required. The message and its fields, in one or more lines without control
+	// characters; at most 4 KiB.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// Optional. Lines before this one that the reader missed, having been too far
+	// behind.
+	Missed        uint64 `protobuf:"varint,4,opt,name=missed,proto3" json:"missed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadLogsResponse) Reset() {
+	*x = ReadLogsResponse{}
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadLogsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadLogsResponse) ProtoMessage() {}
+
+func (x *ReadLogsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadLogsResponse.ProtoReflect.Descriptor instead.
+func (*ReadLogsResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReadLogsResponse) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *ReadLogsResponse) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *ReadLogsResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ReadLogsResponse) GetMissed() uint64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
 // PlugStatus is the state of one plug instance.
 type PlugStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -389,7 +694,7 @@ type PlugStatus struct {
 
 func (x *PlugStatus) Reset() {
 	*x = PlugStatus{}
-	mi := &file_plughost_host_v1_plugs_proto_msgTypes[6]
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +706,7 @@ func (x *PlugStatus) String() string {
 func (*PlugStatus) ProtoMessage() {}
 
 func (x *PlugStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_plugs_proto_msgTypes[6]
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +719,7 @@ func (x *PlugStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlugStatus.ProtoReflect.Descriptor instead.
 func (*PlugStatus) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{6}
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PlugStatus) GetPlug() string {
@@ -486,7 +791,22 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\x04plug\x18\x01 \x01(\v2\x1c.plughost.host.v1.PlugStatusR\x04plug\"(\n" +
 	"\x12RestartPlugRequest\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\"\x15\n" +
-	"\x13RestartPlugResponse\"\xa1\x02\n" +
+	"\x13RestartPlugResponse\"%\n" +
+	"\x0fStopPlugRequest\x12\x12\n" +
+	"\x04plug\x18\x01 \x01(\tR\x04plug\"\x12\n" +
+	"\x10StopPlugResponse\"&\n" +
+	"\x10StartPlugRequest\x12\x12\n" +
+	"\x04plug\x18\x01 \x01(\tR\x04plug\"\x13\n" +
+	"\x11StartPlugResponse\"S\n" +
+	"\x0fReadLogsRequest\x12\x12\n" +
+	"\x04plug\x18\x01 \x01(\tR\x04plug\x12\x14\n" +
+	"\x05lines\x18\x02 \x01(\rR\x05lines\x12\x16\n" +
+	"\x06follow\x18\x03 \x01(\bR\x06follow\"\x84\x01\n" +
+	"\x10ReadLogsResponse\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\tR\x05level\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x16\n" +
+	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\xa1\x02\n" +
 	"\n" +
 	"PlugStatus\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\x121\n" +
@@ -510,12 +830,15 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\x11PLUG_STATE_FAILED\x10\b\x12\x17\n" +
 	"\x13PLUG_STATE_STOPPING\x10\t\x12\x16\n" +
 	"\x12PLUG_STATE_STOPPED\x10\n" +
-	"2\x9a\x02\n" +
+	"2\x98\x04\n" +
 	"\vPlugService\x12T\n" +
 	"\tListPlugs\x12\".plughost.host.v1.ListPlugsRequest\x1a#.plughost.host.v1.ListPlugsResponse\x12Y\n" +
 	"\n" +
 	"WatchPlugs\x12#.plughost.host.v1.WatchPlugsRequest\x1a$.plughost.host.v1.WatchPlugsResponse0\x01\x12Z\n" +
-	"\vRestartPlug\x12$.plughost.host.v1.RestartPlugRequest\x1a%.plughost.host.v1.RestartPlugResponseB<Z:github.com/plughost/plughost/proto/plughost/host/v1;hostv1b\x06proto3"
+	"\vRestartPlug\x12$.plughost.host.v1.RestartPlugRequest\x1a%.plughost.host.v1.RestartPlugResponse\x12Q\n" +
+	"\bStopPlug\x12!.plughost.host.v1.StopPlugRequest\x1a\".plughost.host.v1.StopPlugResponse\x12T\n" +
+	"\tStartPlug\x12\".plughost.host.v1.StartPlugRequest\x1a#.plughost.host.v1.StartPlugResponse\x12S\n" +
+	"\bReadLogs\x12!.plughost.host.v1.ReadLogsRequest\x1a\".plughost.host.v1.ReadLogsResponse0\x01B<Z:github.com/plughost/plughost/proto/plughost/host/v1;hostv1b\x06proto3"
 
 var (
 	file_plughost_host_v1_plugs_proto_rawDescOnce sync.Once
@@ -530,7 +853,7 @@ func file_plughost_host_v1_plugs_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_host_v1_plugs_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plughost_host_v1_plugs_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_plughost_host_v1_plugs_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_plughost_host_v1_plugs_proto_goTypes = []any{
 	(PlugState)(0),                // 0: plughost.host.v1.PlugState
 	(*ListPlugsRequest)(nil),      // 1: plughost.host.v1.ListPlugsRequest
@@ -539,26 +862,39 @@ var file_plughost_host_v1_plugs_proto_goTypes = []any{
 	(*WatchPlugsResponse)(nil),    // 4: plughost.host.v1.WatchPlugsResponse
 	(*RestartPlugRequest)(nil),    // 5: plughost.host.v1.RestartPlugRequest
 	(*RestartPlugResponse)(nil),   // 6: plughost.host.v1.RestartPlugResponse
-	(*PlugStatus)(nil),            // 7: plughost.host.v1.PlugStatus
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*StopPlugRequest)(nil),       // 7: plughost.host.v1.StopPlugRequest
+	(*StopPlugResponse)(nil),      // 8: plughost.host.v1.StopPlugResponse
+	(*StartPlugRequest)(nil),      // 9: plughost.host.v1.StartPlugRequest
+	(*StartPlugResponse)(nil),     // 10: plughost.host.v1.StartPlugResponse
+	(*ReadLogsRequest)(nil),       // 11: plughost.host.v1.ReadLogsRequest
+	(*ReadLogsResponse)(nil),      // 12: plughost.host.v1.ReadLogsResponse
+	(*PlugStatus)(nil),            // 13: plughost.host.v1.PlugStatus
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_plughost_host_v1_plugs_proto_depIdxs = []int32{
-	7, // 0: plughost.host.v1.ListPlugsResponse.plugs:type_name -> plughost.host.v1.PlugStatus
-	7, // 1: plughost.host.v1.WatchPlugsResponse.plug:type_name -> plughost.host.v1.PlugStatus
-	0, // 2: plughost.host.v1.PlugStatus.state:type_name -> plughost.host.v1.PlugState
-	8, // 3: plughost.host.v1.PlugStatus.since:type_name -> google.protobuf.Timestamp
-	8, // 4: plughost.host.v1.PlugStatus.next_try:type_name -> google.protobuf.Timestamp
-	1, // 5: plughost.host.v1.PlugService.ListPlugs:input_type -> plughost.host.v1.ListPlugsRequest
-	3, // 6: plughost.host.v1.PlugService.WatchPlugs:input_type -> plughost.host.v1.WatchPlugsRequest
-	5, // 7: plughost.host.v1.PlugService.RestartPlug:input_type -> plughost.host.v1.RestartPlugRequest
-	2, // 8: plughost.host.v1.PlugService.ListPlugs:output_type -> plughost.host.v1.ListPlugsResponse
-	4, // 9: plughost.host.v1.PlugService.WatchPlugs:output_type -> plughost.host.v1.WatchPlugsResponse
-	6, // 10: plughost.host.v1.PlugService.RestartPlug:output_type -> plughost.host.v1.RestartPlugResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	13, // 0: plughost.host.v1.ListPlugsResponse.plugs:type_name -> plughost.host.v1.PlugStatus
+	13, // 1: plughost.host.v1.WatchPlugsResponse.plug:type_name -> plughost.host.v1.PlugStatus
+	14, // 2: plughost.host.v1.ReadLogsResponse.time:type_name -> google.protobuf.Timestamp
+	0,  // 3: plughost.host.v1.PlugStatus.state:type_name -> plughost.host.v1.PlugState
+	14, // 4: plughost.host.v1.PlugStatus.since:type_name -> google.protobuf.Timestamp
+	14, // 5: plughost.host.v1.PlugStatus.next_try:type_name -> google.protobuf.Timestamp
+	1,  // 6: plughost.host.v1.PlugService.ListPlugs:input_type -> plughost.host.v1.ListPlugsRequest
+	3,  // 7: plughost.host.v1.PlugService.WatchPlugs:input_type -> plughost.host.v1.WatchPlugsRequest
+	5,  // 8: plughost.host.v1.PlugService.RestartPlug:input_type -> plughost.host.v1.RestartPlugRequest
+	7,  // 9: plughost.host.v1.PlugService.StopPlug:input_type -> plughost.host.v1.StopPlugRequest
+	9,  // 10: plughost.host.v1.PlugService.StartPlug:input_type -> plughost.host.v1.StartPlugRequest
+	11, // 11: plughost.host.v1.PlugService.ReadLogs:input_type -> plughost.host.v1.ReadLogsRequest
+	2,  // 12: plughost.host.v1.PlugService.ListPlugs:output_type -> plughost.host.v1.ListPlugsResponse
+	4,  // 13: plughost.host.v1.PlugService.WatchPlugs:output_type -> plughost.host.v1.WatchPlugsResponse
+	6,  // 14: plughost.host.v1.PlugService.RestartPlug:output_type -> plughost.host.v1.RestartPlugResponse
+	8,  // 15: plughost.host.v1.PlugService.StopPlug:output_type -> plughost.host.v1.StopPlugResponse
+	10, // 16: plughost.host.v1.PlugService.StartPlug:output_type -> plughost.host.v1.StartPlugResponse
+	12, // 17: plughost.host.v1.PlugService.ReadLogs:output_type -> plughost.host.v1.ReadLogsResponse
+	12, // [12:18] is the sub-list for method output_type
+	6,  // [6:12] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_plughost_host_v1_plugs_proto_init() }
@@ -572,7 +908,7 @@ func file_plughost_host_v1_plugs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_host_v1_plugs_proto_rawDesc), len(file_plughost_host_v1_plugs_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -332,8 +332,9 @@ func (x *File) GetSpoiler() bool {
 
 // SpoolFile is a file in a plug's spool directory. In an event: the plug writes
 // it into "out/" first, closes it, and then names it; the host opens it without
-// following links, copies it while it computes the hash, and removes it once the
-// event is acknowledged. Only a regular file with one name is taken. In an
+// following links, copies it while it computes the hash, and removes it when the
+// event is stored, before it is acknowledged: from then on a name may be used
+// again. Only a regular file with one name is taken. In an
 // action: the host has put a copy into "in/" that is the plug's own; the host
 // removes it when the operation is settled.
 type SpoolFile struct {

@@ -7,15 +7,16 @@ const firstPause = 250, longestPause = 5_000;
 
 export class Connection {
   #hello; #answered; #changed;
-  #socket; #attempts = 0; #pause; #watch;
+  #socket; #attempts = 0; #pause; #watch; #locked = false;
 
   // hello() is the first frame of each connection, answered(frame) gets what comes,
-  // changed(state) gets "connecting", "open" and "closed".
+  // changed(state) gets "connecting", "open", "closed", and "locked" when the chat
+  // wants the password: then it waits for unlocked().
   constructor({hello, answered, changed}) {
     this.#hello = hello;
     this.#answered = answered;
     this.#changed = changed;
-    const now = () => { if (!this.#socket) this.#connect(); };
+    const now = () => { if (!this.#socket && !this.#locked) this.#connect(); };
     addEventListener('online', now);
     document.addEventListener('visibilitychange', () => { if (!document.hidden) now(); });
     this.#connect();
@@ -27,6 +28,12 @@ export class Connection {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(frame));
     return true;
+  }
+
+  // unlocked says that the password was taken.
+  unlocked() {
+    this.#locked = false;
+    if (!this.#socket) this.#connect();
   }
 
   #connect() {
@@ -42,6 +49,7 @@ export class Connection {
       const answer = JSON.parse(event.data);
       this.#heard(silence);
       if (answer.type === 'alive') return this.send({type: 'alive'});
+      if (answer.type === 'locked') this.#locked = true;
       if (answer.type === 'welcome') {
         this.#attempts = 0;
         this.#changed('open');
@@ -64,6 +72,7 @@ export class Connection {
     if (socket !== this.#socket) return;
     this.#socket = undefined;
     clearTimeout(this.#watch);
+    if (this.#locked) return this.#changed('locked');
     this.#changed('closed');
     // Not all pages at once, after the chat was down.
     const pause = Math.min(longestPause, firstPause * 2 ** this.#attempts++) * (0.5 + Math.random() / 2);

@@ -44,6 +44,12 @@ const (
 	PlugServiceWatchPlugsProcedure = "/plughost.host.v1.PlugService/WatchPlugs"
 	// PlugServiceRestartPlugProcedure is the fully-qualified name of the PlugService's RestartPlug RPC.
 	PlugServiceRestartPlugProcedure = "/plughost.host.v1.PlugService/RestartPlug"
+	// PlugServiceStopPlugProcedure is the fully-qualified name of the PlugService's StopPlug RPC.
+	PlugServiceStopPlugProcedure = "/plughost.host.v1.PlugService/StopPlug"
+	// PlugServiceStartPlugProcedure is the fully-qualified name of the PlugService's StartPlug RPC.
+	PlugServiceStartPlugProcedure = "/plughost.host.v1.PlugService/StartPlug"
+	// PlugServiceReadLogsProcedure is the fully-qualified name of the PlugService's ReadLogs RPC.
+	PlugServiceReadLogsProcedure = "/plughost.host.v1.PlugService/ReadLogs"
 )
 
 // PlugServiceClient is a client for the plughost.host.v1.PlugService service.
@@ -61,6 +67,22 @@ type PlugServiceClient interface {
 	// WatchPlugs shows how it goes. NOT_FOUND: there is no such instance.
 	// FAILED_PRECONDITION: the instance cannot be started with this config.
 	RestartPlug(context.Context, *v1.RestartPlugRequest) (*v1.RestartPlugResponse, error)
+	// StopPlug stops a plug instance in order, and keeps it stopped until StartPlug
+	// or RestartPlug, or until the host is started again. What is said to it
+	// meanwhile waits. It returns when that has begun; an instance that is stopped
+	// already stays so. Errors: as RestartPlug.
+	StopPlug(context.Context, *v1.StopPlugRequest) (*v1.StopPlugResponse, error)
+	// StartPlug starts a plug instance that was stopped; one that is in back-off,
+	// held or failed is tried at once; one that runs goes on. It returns when that
+	// has begun. Errors: as RestartPlug.
+	StartPlug(context.Context, *v1.StartPlugRequest) (*v1.StartPlugResponse, error)
+	// ReadLogs gives the newest lines of the log of a plug instance, what the plug
+	// writes and what the host says of it, oldest first; with follow also what
+	// comes, until the caller ends it or the host stops (UNAVAILABLE). The host
+	// keeps the last 2,000 lines or 1 MiB of each instance in memory, whichever is
+	// less; who follows and falls further behind is told so (ReadLogsResponse.missed).
+	// NOT_FOUND: there is no such instance.
+	ReadLogs(context.Context, *v1.ReadLogsRequest) (*connect.ServerStreamForClient[v1.ReadLogsResponse], error)
 }
 
 // NewPlugServiceClient constructs a client for the plughost.host.v1.PlugService service. By
@@ -92,6 +114,24 @@ func NewPlugServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(plugServiceMethods.ByName("RestartPlug")),
 			connect.WithClientOptions(opts...),
 		),
+		stopPlug: connect.NewClient[v1.StopPlugRequest, v1.StopPlugResponse](
+			httpClient,
+			baseURL+PlugServiceStopPlugProcedure,
+			connect.WithSchema(plugServiceMethods.ByName("StopPlug")),
+			connect.WithClientOptions(opts...),
+		),
+		startPlug: connect.NewClient[v1.StartPlugRequest, v1.StartPlugResponse](
+			httpClient,
+			baseURL+PlugServiceStartPlugProcedure,
+			connect.WithSchema(plugServiceMethods.ByName("StartPlug")),
+			connect.WithClientOptions(opts...),
+		),
+		readLogs: connect.NewClient[v1.ReadLogsRequest, v1.ReadLogsResponse](
+			httpClient,
+			baseURL+PlugServiceReadLogsProcedure,
+			connect.WithSchema(plugServiceMethods.ByName("ReadLogs")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -100,6 +140,9 @@ type plugServiceClient struct {
 	listPlugs   *connect.Client[v1.ListPlugsRequest, v1.ListPlugsResponse]
 	watchPlugs  *connect.Client[v1.WatchPlugsRequest, v1.WatchPlugsResponse]
 	restartPlug *connect.Client[v1.RestartPlugRequest, v1.RestartPlugResponse]
+	stopPlug    *connect.Client[v1.StopPlugRequest, v1.StopPlugResponse]
+	startPlug   *connect.Client[v1.StartPlugRequest, v1.StartPlugResponse]
+	readLogs    *connect.Client[v1.ReadLogsRequest, v1.ReadLogsResponse]
 }
 
 // ListPlugs calls plughost.host.v1.PlugService.ListPlugs.
@@ -125,6 +168,29 @@ func (c *plugServiceClient) RestartPlug(ctx context.Context, req *v1.RestartPlug
 	return nil, err
 }
 
+// StopPlug calls plughost.host.v1.PlugService.StopPlug.
+func (c *plugServiceClient) StopPlug(ctx context.Context, req *v1.StopPlugRequest) (*v1.StopPlugResponse, error) {
+	response, err := c.stopPlug.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// StartPlug calls plughost.host.v1.PlugService.StartPlug.
+func (c *plugServiceClient) StartPlug(ctx context.Context, req *v1.StartPlugRequest) (*v1.StartPlugResponse, error) {
+	response, err := c.startPlug.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ReadLogs calls plughost.host.v1.PlugService.ReadLogs.
+func (c *plugServiceClient) ReadLogs(ctx context.Context, req *v1.ReadLogsRequest) (*connect.ServerStreamForClient[v1.ReadLogsResponse], error) {
+	return c.readLogs.CallServerStream(ctx, connect.NewRequest(req))
+}
+
 // PlugServiceHandler is an implementation of the plughost.host.v1.PlugService service.
 type PlugServiceHandler interface {
 	// ListPlugs gives the state of every plug instance of the config, in the
@@ -140,6 +206,22 @@ type PlugServiceHandler interface {
 	// WatchPlugs shows how it goes. NOT_FOUND: there is no such instance.
 	// FAILED_PRECONDITION: the instance cannot be started with this config.
 	RestartPlug(context.Context, *v1.RestartPlugRequest) (*v1.RestartPlugResponse, error)
+	// StopPlug stops a plug instance in order, and keeps it stopped until StartPlug
+	// or RestartPlug, or until the host is started again. What is said to it
+	// meanwhile waits. It returns when that has begun; an instance that is stopped
+	// already stays so. Errors: as RestartPlug.
+	StopPlug(context.Context, *v1.StopPlugRequest) (*v1.StopPlugResponse, error)
+	// StartPlug starts a plug instance that was stopped; one that is in back-off,
+	// held or failed is tried at once; one that runs goes on. It returns when that
+	// has begun. Errors: as RestartPlug.
+	StartPlug(context.Context, *v1.StartPlugRequest) (*v1.StartPlugResponse, error)
+	// ReadLogs gives the newest lines of the log of a plug instance, what the plug
+	// writes and what the host says of it, oldest first; with follow also what
+	// comes, until the caller ends it or the host stops (UNAVAILABLE). The host
+	// keeps the last 2,000 lines or 1 MiB of each instance in memory, whichever is
+	// less; who follows and falls further behind is told so (ReadLogsResponse.missed).
+	// NOT_FOUND: there is no such instance.
+	ReadLogs(context.Context, *v1.ReadLogsRequest, *connect.ServerStream[v1.ReadLogsResponse]) error
 }
 
 // NewPlugServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -167,6 +249,24 @@ func NewPlugServiceHandler(svc PlugServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(plugServiceMethods.ByName("RestartPlug")),
 		connect.WithHandlerOptions(opts...),
 	)
+	plugServiceStopPlugHandler := connect.NewUnaryHandlerSimple(
+		PlugServiceStopPlugProcedure,
+		svc.StopPlug,
+		connect.WithSchema(plugServiceMethods.ByName("StopPlug")),
+		connect.WithHandlerOptions(opts...),
+	)
+	plugServiceStartPlugHandler := connect.NewUnaryHandlerSimple(
+		PlugServiceStartPlugProcedure,
+		svc.StartPlug,
+		connect.WithSchema(plugServiceMethods.ByName("StartPlug")),
+		connect.WithHandlerOptions(opts...),
+	)
+	plugServiceReadLogsHandler := connect.NewServerStreamHandlerSimple(
+		PlugServiceReadLogsProcedure,
+		svc.ReadLogs,
+		connect.WithSchema(plugServiceMethods.ByName("ReadLogs")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/plughost.host.v1.PlugService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case PlugServiceListPlugsProcedure:
@@ -175,6 +275,12 @@ func NewPlugServiceHandler(svc PlugServiceHandler, opts ...connect.HandlerOption
 			plugServiceWatchPlugsHandler.ServeHTTP(w, r)
 		case PlugServiceRestartPlugProcedure:
 			plugServiceRestartPlugHandler.ServeHTTP(w, r)
+		case PlugServiceStopPlugProcedure:
+			plugServiceStopPlugHandler.ServeHTTP(w, r)
+		case PlugServiceStartPlugProcedure:
+			plugServiceStartPlugHandler.ServeHTTP(w, r)
+		case PlugServiceReadLogsProcedure:
+			plugServiceReadLogsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -194,4 +300,16 @@ func (UnimplementedPlugServiceHandler) WatchPlugs(context.Context, *v1.WatchPlug
 
 func (UnimplementedPlugServiceHandler) RestartPlug(context.Context, *v1.RestartPlugRequest) (*v1.RestartPlugResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.PlugService.RestartPlug is not implemented"))
+}
+
+func (UnimplementedPlugServiceHandler) StopPlug(context.Context, *v1.StopPlugRequest) (*v1.StopPlugResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.PlugService.StopPlug is not implemented"))
+}
+
+func (UnimplementedPlugServiceHandler) StartPlug(context.Context, *v1.StartPlugRequest) (*v1.StartPlugResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.PlugService.StartPlug is not implemented"))
+}
+
+func (UnimplementedPlugServiceHandler) ReadLogs(context.Context, *v1.ReadLogsRequest, *connect.ServerStream[v1.ReadLogsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.PlugService.ReadLogs is not implemented"))
 }

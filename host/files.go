@@ -1,0 +1,113 @@
+package host
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/files"
+	"github.com/plughost/plughost/host/internal/spool"
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// Defaults of Files.
+const (
+	maxFileBytes = 1 << 30
+	maxFilesKept = 20 << 30
+	keepFiles    = 30 * 24 * time.Hour
+)
+
+// Files bound what is kept of the files that come with messages; zero means the
+// default.
+type Files struct {
+	// MaxFileBytes is the largest file that is taken: 1 GiB. A larger one is told in
+	// words.
+	MaxFileBytes int64
+	// MaxBytes is the most that all files together take: 20 GiB. What was not used for
+	// the longest gives way, never what still waits to be sent.
+	MaxBytes int64
+	// Keep is how long a file stays after its last use: 30 days.
+	Keep time.Duration
+}
+
+func (f Files) withDefaults() Files {
+	if f.MaxFileBytes == 0 {
+		f.MaxFileBytes = maxFileBytes
+	}
+	if f.MaxBytes == 0 {
+		f.MaxBytes = max(maxFilesKept, 2*f.MaxFileBytes)
+	}
+	if f.Keep == 0 {
+		f.Keep = keepFiles
+	}
+	return f
+}
+
+// openFiles opens the store of the files.
+func (h *Host) openFiles() (err error) {
+	f := h.o.Files.withDefaults()
+	h.files, err = files.Open(files.Options{
+		Dir: filepath.Join(h.o.DataDir, "files"), MaxFileBytes: f.MaxFileBytes, MaxBytes: f.MaxBytes, Keep: f.Keep,
+		InUse: h.filesInUse, Logger: h.log.Named("files"),
+	})
+	return err
+}
+
+// filesInUse tells which files somebody still waits for.
+func (h *Host) filesInUse(ctx context.Context) (func(files.Hash) bool, error) {
+	used := map[files.Hash]bool{}
+	note := func(a *plugv1.Action) {
+		for _, hash := range spool.Hashes(a) {
+			used[hash] = true
+		}
+	}
+	err := h.journal.Unfinished(ctx, h.hookNames(), func(e *plugv1.Event) {
+		switch k := e.Kind.(type) {
+		case *plugv1.Event_Message:
+			note(&plugv1.Action{Author: &plugv1.Author{User: e.Author}, Kind: &plugv1.Action_Message{Message: k.Message}})
+		case *plugv1.Event_Edit:
+			note(&plugv1.Action{Author: &plugv1.Author{User: e.Author}, Kind: &plugv1.Action_Edit{Edit: k.Edit}})
+		}
+	}, func(op *journalv1.Operation) {
+		note(op.Action)
+		note(op.Fallback)
+	})
+	return func(hash files.Hash) bool { return used[hash] }, err
+}
+
+// spoolOf is the spool of one plug instance, over the host's files.
+type spoolOf struct {
+	store   *files.Store
+	in, out string
+}
+
+func (h *Host) spool(name id.InstanceName) *spoolOf {
+	dir := h.spoolDir(name)
+	return &spoolOf{h.files, filepath.Join(dir, "in"), filepath.Join(dir, "out")}
+}
+
+func (h *Host) spoolDir(name id.InstanceName) string {
+	return filepath.Join(h.o.DataDir, "plugs", string(name), "spool")
+}
+
+// Names implements intake.Files.
+func (s *spoolOf) Names(e *plugv1.Event) []string { return spool.Names(e) }
+
+// Receive implements intake.Files.
+func (s *spoolOf) Receive(ctx context.Context, e *plugv1.Event) error {
+	return spool.Receive(ctx, s.store, s.out, e)
+}
+
+// Forget implements intake.Files.
+func (s *spoolOf) Forget(names []string) {
+	for _, name := range names {
+		s.store.Forget(s.out, name)
+	}
+}
+
+// Deliver implements put.Files.
+func (s *spoolOf) Deliver(ctx context.Context, a *plugv1.Action) (cleanup func(), err error) {
+	return spool.Deliver(ctx, s.store, s.in, a)
+}
