@@ -28,12 +28,13 @@ func TestEverythingIsBridgedOverKills(t *testing.T) {
 		"before": {Echo: simnettest.Before, EchoDelay: soon, AnswerDelay: soon},
 		"after":  {Echo: simnettest.After, EchoDelay: soon, AnswerDelay: soon},
 	}
-	all := []simnettest.Account{{Name: "talk"}}
+	all := []simnettest.Account{{Name: "talk", Aliases: true, References: true}}
 	for name, a := range accounts {
 		a.Name = name
 		all = append(all, a)
 	}
 	net, plug := simulated(t, all...)
+	do(t, net, simnettest.Command{Network: &simnettest.NetworkSettings{CollidingIDs: true}})
 	o := childOptions{DataDir: dataDir(t), SettleTimeout: time.Second,
 		Supervision: host.Supervision{BackoffMin: 50 * time.Millisecond, BackoffMax: 100 * time.Millisecond, MaxExits: 1000}}
 	talks := map[string]*talk{}
@@ -58,6 +59,7 @@ func TestEverythingIsBridgedOverKills(t *testing.T) {
 		h.ready(id.InstanceName(a.Name), 0)
 	}
 	allListen(t, net, len(all))
+	settle(talks, -1) // from here on the host has a cursor of each channel
 	round := 0
 	play(talks, func() {
 		round++

@@ -24,6 +24,7 @@ var trouble = map[string][]simnettest.Puts{
 	"second lost":        {{Verdict: simnettest.Accept}, {Verdict: simnettest.Uncertain}},
 	"second unanswered":  {{Verdict: simnettest.Accept}, {Verdict: simnettest.NoAnswer, Accepted: true}},
 	"second and third":   {{Verdict: simnettest.Accept}, {Verdict: simnettest.Uncertain, Accepted: true}, {Verdict: simnettest.RateLimited}},
+	"third is uncertain": {{Verdict: simnettest.Accept, Count: 2}, {Verdict: simnettest.Uncertain, Accepted: true}},
 	"first is uncertain": {{Verdict: simnettest.Uncertain, Accepted: true}},
 }
 

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func (x *talk) board(channel string) []*simnettest.Message {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return simnettest.Standing(ledger, channel)
+	return slices.DeleteFunc(simnettest.Standing(ledger, channel), func(m *simnettest.Message) bool { return m.Author == syncAuthor })
 }
 
 // id is the id of the message that says something in a channel.
@@ -200,6 +201,33 @@ func play(talks map[string]*talk, between func()) {
 		for _, x := range talks {
 			s := everything("talk", x.account())[i]
 			x.shows(s.what, s.here, s.there)
+		}
+		if between != nil {
+			settle(talks, i)
+		}
+	}
+}
+
+// syncAuthor says what no board shows.
+const syncAuthor = "Sync"
+
+// settle waits until the host knows what became of everything so far: what it does next
+// in each channel shows it. Nobody can answer a message of ours before it is known to be
+// ours, but for as long as own events are held.
+func settle(talks map[string]*talk, round int) {
+	text := fmt.Sprintf("sync %d", round)
+	for _, x := range talks {
+		for _, c := range []string{x.here, x.there} {
+			x.say(simnettest.Say{Channel: c, Author: syncAuthor, Text: text + " of " + c})
+		}
+	}
+	for _, x := range talks {
+		for from, to := range map[string]string{x.here: x.there, x.there: x.here} {
+			until(x.t, text+" is in "+to, func() bool {
+				return slices.ContainsFunc(x.ledger(), func(e simnettest.Entry) bool {
+					return e.Kind == simnettest.Accepted && e.Channel == to && e.Text == text+" of "+from
+				})
+			})
 		}
 	}
 }

@@ -157,3 +157,25 @@ func TestEditsAndDeletesOfWhatIsUncertain(t *testing.T) {
 	h.stop()
 	nothingWaits(t, h.dataDir)
 }
+
+// O5: what somebody does to a message of ours of which nobody knows whether it was sent
+// waits for its echo, as our own events do: then it is about our message. What is about
+// nothing doesn't wait.
+func TestAnswerToWhatIsUncertain(t *testing.T) {
+	t.Parallel()
+	h, x, o := pairOf(t, host.Options{}, simnettest.Account{}, simnettest.Account{})
+	do(t, x.net,
+		simnettest.Command{Hold: &simnettest.Hold{Channel: "there", Stage: simnettest.StageEchoes}},
+		simnettest.Command{Puts: &simnettest.Puts{Channel: "there", Verdict: simnettest.Uncertain, Accepted: true}})
+	x.say(simnettest.Say{Channel: "here", Author: "Ann", Text: "one"})
+	x.wait(simnettest.Accepted, "there", 1)
+	until(t, "the host is uncertain", func() bool { return strings.Contains(h.log.String(), "it is uncertain whether the message was sent") })
+	x.say(simnettest.Say{Channel: "there", Author: "Cid", Text: "free"})
+	x.say(simnettest.Say{Channel: "there", Author: "Cid", Text: "two", ReplyTo: x.id("there", "one")})
+	x.act(simnettest.Act{Channel: "there", Kind: simnettest.KindReact, ID: x.id("there", "one"), Author: "Cid", Reaction: "👍"})
+	x.wait(simnettest.Accepted, "here", 1)
+	do(t, x.net, simnettest.Command{Release: &simnettest.Release{Channel: "there", Stage: simnettest.StageEchoes}})
+	x.shows("answers", []string{"Ann: one [👍 talk]", "Cid: free", `Cid: two > "one"`}, []string{"Ann: one [👍 Cid]", "Cid: free", `Cid: two > "one"`})
+	h.stop()
+	nothingWaits(t, o.DataDir)
+}

@@ -137,7 +137,9 @@ type batch struct {
 
 // yield gives one event to the hook, when the gate lets it pass.
 func (b *batch) yield(ctx context.Context, s id.Sequence, index int, e *plugv1.Event) error {
-	own := e.Own != plugv1.Own_OWN_NO
+	// What is done to another message may be about one of ours that nobody knows yet to
+	// have been sent: it waits for the echo too, else it would be about nothing.
+	own := e.Own != plugv1.Own_OWN_NO || about(e) != "" || e.Thread != ""
 	if b.gate.Blocked(b.channel, s, own) {
 		// What earlier events caused doesn't wait with this one.
 		if err := b.flush(ctx); err != nil {

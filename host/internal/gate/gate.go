@@ -128,7 +128,7 @@ func (g *Gate) Blocked(c id.Channel, s id.Sequence, own bool) bool {
 }
 
 // Wait returns when event s of a channel may be yielded, or with the context's
-// error. own says that the event may be an echo of ours.
+// error. own says that the event may be an echo of ours, or about a message of ours.
 func (g *Gate) Wait(ctx context.Context, c id.Channel, s id.Sequence, own bool) error {
 	// What is being drained was appended, even if intake has not said so yet.
 	g.Appended(c.Network, s)

@@ -85,6 +85,7 @@ func (o *operation) prepare(ctx context.Context, s *slot) (*plugv1.Action, error
 // message answers and the thread it is in. A reply that can't be native is quoted.
 func (o *operation) prepareMessage(ctx context.Context, s *slot, action *plugv1.Action, m *plugv1.Message, first bool) error {
 	quoted := o.record.Fallback
+	var quote []*plugv1.Segment // what stands in front of a quoted reply
 	if o.record.ReplyTo != nil || m.ReplyTo != nil {
 		receipts, err := o.resolve(ctx, o.record.ReplyTo)
 		if err != nil {
@@ -94,6 +95,7 @@ func (o *operation) prepareMessage(ctx context.Context, s *slot, action *plugv1.
 		case len(receipts) > 0 && adapt.Has(s.Abilities, plugv1.Feature_FEATURE_REPLY):
 			m.ReplyTo.Target = &plugv1.Target{Receipts: receipts}
 		case quoted.GetMessage() != nil:
+			quote = inFront(m, quoted.GetMessage())
 			m = proto.CloneOf(quoted.GetMessage())
 			action.Kind = &plugv1.Action_Message{Message: m}
 		default:
@@ -115,8 +117,17 @@ func (o *operation) prepareMessage(ctx context.Context, s *slot, action *plugv1.
 	}
 	content = proto.CloneOf(content)
 	content.ReplyTo = m.ReplyTo
+	if len(quote) > 0 {
+		content.Text = &plugv1.Text{Segments: append(quote, content.Text.GetSegments()...)}
+	}
 	action.Kind = &plugv1.Action_Message{Message: content}
 	return nil
+}
+
+// inFront is what a quoted reply has in front of the reply itself.
+func inFront(reply, quoted *plugv1.Message) []*plugv1.Segment {
+	all := proto.CloneOf(quoted).GetText().GetSegments()
+	return all[:max(0, len(all)-len(reply.GetText().GetSegments()))]
 }
 
 // prepareEdit finds the messages that represent the edited one here. Whoever isn't

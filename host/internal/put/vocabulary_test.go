@@ -425,6 +425,13 @@ func TestFold(t *testing.T) {
 		w.accept(edit("m", "ann", "four"))
 		w.want("edit 1 four")
 	})
+	inBubble(t, func(l *put.Live) { l.Abilities.Features = nil }, func(w *world) { // a reply that becomes a quote
+		r := reply("n", "m", "two")
+		r.Fallback.GetMessage().Text.Segments = []*plugv1.Segment{{Text: "> quote\n"}, {Text: "two"}}
+		w.accept(say("m", "ann", "one"), r, edit("n", "bo", "three"))
+		w.up()
+		w.want("say one", "say > quote\nthree")
+	})
 	inBubble(t, nil, func(w *world) { // over a restart of the host
 		w.accept(say("m", "ann", "one"), edit("m", "ann", "two"), say("n", "ann", "other"), remove("n"))
 		w.restart()

@@ -48,6 +48,7 @@ type host struct {
 
 	mu      sync.Mutex
 	lines   []string
+	events  []*plugv1.Event
 	cursors map[string][]byte
 }
 
@@ -141,6 +142,7 @@ func (h *host) open(earlier *host) {
 func (h *host) note(a *plugv1.StreamMessagesResponse) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.events = append(h.events, a.GetEvents()...)
 	for _, e := range a.GetEvents() {
 		words := []string{
 			"event", e.GetChannel(), e.GetMessageId(), "by " + e.GetAuthor().GetDisplayName(),
@@ -185,6 +187,8 @@ func want(t *testing.T, got []string, lines ...string) {
 		t.Fatalf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(lines, "\n\t"))
 	}
 }
+
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
 
 func join(words []string) string {
 	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
