@@ -96,6 +96,11 @@ func (c *Conn) receive(r paho.PublishReceived) (bool, error) {
 		c.mu.Unlock()
 		return true, nil
 	}
+	// Once the connection has ended nothing more is taken: what has not arrived comes
+	// again, and must not come in two halves.
+	if c.life.Err() != nil {
+		return true, nil
+	}
 	select {
 	case c.arrived <- r.Packet:
 	case <-c.life.Done():
