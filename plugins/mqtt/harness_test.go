@@ -56,7 +56,7 @@ func launch(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 6*patience)
 	h := &host{t: t, ctx: ctx, client: plugv1.NewPlugClient(conn), plug: m}
 	t.Cleanup(func() {
 		// Some tests end with events that were never acknowledged: they are not waited for.
