@@ -102,3 +102,21 @@ func TestMessagesOfSeveralParts(t *testing.T) {
 		})
 	}
 }
+
+// Bridging 4: of a message of several parts one was removed by somebody there: an edit
+// finds that out half-way and is posted anew; a delete removes all that is left.
+func TestPartIsGone(t *testing.T) {
+	t.Parallel()
+	h, x, o := pairOf(t, host.Options{}, simnettest.Account{}, simnettest.Account{TextLength: 10})
+	three, parts := words("a", 3)
+	x.say(simnettest.Say{Channel: "here", Author: "Ann", Text: three})
+	x.shows("a message", []string{"Ann: " + three}, []string{"Ann: " + parts[0], "Ann: " + parts[1], "Ann: " + parts[2]})
+	x.act(simnettest.Act{Channel: "there", Kind: simnettest.KindDelete, ID: x.id("there", parts[1]), Author: "Mod", Moderation: true})
+	x.act(simnettest.Act{Channel: "here", Kind: simnettest.KindEdit, ID: x.id("here", three), Author: "Ann", Text: "b1 bbbbbb b2 bbbbbb b3"})
+	x.shows("an edit", []string{"Ann: b1 bbbbbb b2 bbbbbb b3 (edited)"},
+		[]string{"Ann: b1 bbbbbb (edited)", "Ann: " + parts[2], "Ann: (edited)", "Ann: b1 bbbbbb", "Ann: b2 bbbbbb", "Ann: b3"})
+	x.act(simnettest.Act{Channel: "here", Kind: simnettest.KindDelete, ID: x.id("here", "b1 bbbbbb b2 bbbbbb b3"), Author: "Ann"})
+	x.last(nil, nil)
+	h.stop()
+	nothingWaits(t, o.DataDir)
+}

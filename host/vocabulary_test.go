@@ -145,7 +145,11 @@ func bridged(t *testing.T, o host.Options, accounts map[string]simnettest.Accoun
 	o.Plugs = append(o.Plugs, plug("talk", "talk"))
 	talks := map[string]*talk{}
 	for name := range accounts {
-		o.Plugs = append(o.Plugs, plug(id.InstanceName(name), name))
+		p := plug(id.InstanceName(name), name)
+		if name == "scope" {
+			p.Path = built(t).PlugWithScope
+		}
+		o.Plugs = append(o.Plugs, p)
 		for kind, c := range channels {
 			c.Name = name + " " + kind
 			do(t, net, simnettest.Command{Channel: &c})
@@ -176,12 +180,28 @@ func TestEverythingIsBridged(t *testing.T) {
 			"alias":   {Aliases: true, Echo: simnettest.EchoOwn},
 			"by-id":   {Reactions: simnettest.ReactionsByID},
 			"whole":   {Reactions: simnettest.ReactionsWhole},
+			"unknown": {Own: simnettest.OwnUnknown},
+			"missing": {Own: simnettest.OwnMissing, Echo: simnettest.EchoOwn},
+			"scope":   {Echo: simnettest.EchoOwn, TwoCallSend: true, TwoCallFetch: true},
 		},
 		map[string]simnettest.Channel{
 			"before": {Echo: simnettest.Before, EchoDelay: soon, AnswerDelay: soon},
 			"at":     {Echo: simnettest.At},
 			"after":  {Echo: simnettest.After, EchoDelay: soon},
+			"never":  {Echo: simnettest.Never},
+			"twice":  {},
+			"again":  {},
 		})
+	for name, x := range talks {
+		if x.account() == "by-echo" && strings.HasSuffix(name, "never") {
+			delete(talks, name) // its Puts would wait
+		}
+		for kind, fault := range map[string]simnettest.EchoFault{"twice": simnettest.EchoTwice, "again": simnettest.EchoNewEvent} {
+			if strings.HasSuffix(name, kind) {
+				do(t, x.net, simnettest.Command{Echoes: &simnettest.Echoes{Channel: x.there, Fault: fault, Count: -1}})
+			}
+		}
+	}
 	play(talks, nil)
 	h.stop()
 	over(t, talks)

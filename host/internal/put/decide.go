@@ -29,8 +29,11 @@ func dropped(reason string) *decision {
 // network can't do: its fallback; else a message is parked and anything less is
 // dropped, since nobody could do anything about it.
 func (o *operation) instead(verdict plugv1.Verdict, reason string) *decision {
+	// What is sent in place of a message must not stand beside it. What was edited of
+	// one stands in any case.
+	begun := o.attempt.GetUncertain() > 1 || len(o.attempt.GetSent()) > 0
 	switch {
-	case o.record.Fallback != nil && o.attempt.GetUncertain() <= 1 && len(o.attempt.GetSent()) == 0:
+	case o.record.Fallback != nil && (!begun || o.record.Action.GetEdit() != nil):
 		return &decision{verdict: verdict, reason: reason, fallback: true}
 	case o.record.Action.GetMessage() != nil || o.record.Action.GetEdit() != nil:
 		return &decision{verdict: verdict, reason: reason, outcome: journalv1.Outcome_OUTCOME_PARKED}

@@ -10,8 +10,12 @@
 // nobody. An answer that is due after an event is written after it, except to a
 // client that has no credit for events: an answer never waits for those.
 //
+// Edits, deletes, reactions and what else is done go the way of messages: package
+// board says what stands, and what speaks against an act.
+//
 // Bounds: an account's log (Account.Keep), 4096 unanswered requests per
-// connection, 1024 uploads, the operation ids of an account's window.
+// connection, 1024 uploads, the operation ids of an account's window, the messages
+// that the board keeps.
 //
 // It stops by parts: Close ends what is scheduled, and each Serve ends with its
 // context and waits for what it started.
