@@ -142,52 +142,75 @@ func (b *browser) noErrors(page string) {
 	}
 }
 
-// plughost is the shipped host on two webchats, north and south.
+// plughost is the shipped host on two webchats, north and south, and on what a test
+// adds.
 type plughost struct {
 	t       *testing.T
 	dir     string
 	config  string
 	cmd     *exec.Cmd
 	ended   chan struct{}
-	address map[string]string // by plug
+	address map[string]string // of each webchat
+	plugs   int
+}
+
+// plugConfig is a plug that a test adds to the webchats.
+type plugConfig struct {
+	name, config string   // the config as YAML
+	members      []string // its channels in the conversation
 }
 
 // startPlughost starts it; extra is more of each webchat's config, such as
 // "password: x".
 func startPlughost(t *testing.T, extra ...string) *plughost {
 	t.Helper()
-	h := &plughost{t: t, dir: t.TempDir(), address: map[string]string{}}
+	return startPlughostWith(t, nil, extra...)
+}
+
+func startPlughostWith(t *testing.T, more []plugConfig, extra ...string) *plughost {
+	t.Helper()
+	h := &plughost{t: t, dir: t.TempDir(), address: map[string]string{}, plugs: 2 + len(more)}
 	var plugs strings.Builder
 	for name, label := range map[string]string{"north": "North", "south": "South"} {
 		h.address[name] = freeAddress(t)
 		fmt.Fprintf(&plugs, "  %s: {use: webchat, label: %s, config: {%s}}\n", name, label,
 			strings.Join(append([]string{fmt.Sprintf("listen: %q, title: %s chat", h.address[name], label)}, extra...), ", "))
 	}
-	config := fmt.Sprintf("version: 1\ndata_dir: %s\nplugs_dir: %s\nsettle_timeout: 2s\nplugs:\n%sconversations:\n  lobby:\n    members: [north/lobby, south/lobby]\n",
-		filepath.Join(h.dir, "data"), filepath.Join(root(t), "bin", "plugs"), plugs.String())
+	members := []string{"north/lobby", "south/lobby"}
+	for _, p := range more {
+		fmt.Fprintf(&plugs, "  %s: %s\n", p.name, p.config)
+		for _, source := range p.members {
+			members = append(members, p.name+"/"+source)
+		}
+	}
+	config := fmt.Sprintf("version: 1\ndata_dir: %s\nplugs_dir: %s\nsettle_timeout: 2s\nplugs:\n%sconversations:\n  lobby:\n    members: [%s]\n",
+		filepath.Join(h.dir, "data"), filepath.Join(root(t), "bin", "plugs"), plugs.String(), strings.Join(members, ", "))
 	h.config = filepath.Join(h.dir, "plughost.yaml")
 	if err := os.WriteFile(h.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if h.ended == nil {
-			return
-		}
-		_ = h.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-h.ended:
-		case <-time.After(30 * time.Second):
-			t.Error("the host does not stop")
-			_ = h.cmd.Process.Kill()
-			<-h.ended
-		}
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(h.dir, "host.log"))
-			t.Logf("the host's log:\n%s", log[max(0, len(log)-6000):])
-		}
-	})
+	t.Cleanup(h.end)
 	h.start()
 	return h
+}
+
+// end stops the host, and tells its last words if the test has failed.
+func (h *plughost) end() {
+	if h.ended == nil {
+		return
+	}
+	_ = h.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-h.ended:
+	case <-time.After(30 * time.Second):
+		h.t.Error("the host does not stop")
+		_ = h.cmd.Process.Kill()
+		<-h.ended
+	}
+	if h.t.Failed() {
+		log, _ := os.ReadFile(filepath.Join(h.dir, "host.log"))
+		h.t.Logf("the host's log:\n%s", log[max(0, len(log)-6000):])
+	}
 }
 
 func freeAddress(t *testing.T) string {
@@ -226,7 +249,7 @@ type plugStatus struct {
 	Pid         int
 }
 
-// ready waits until both plugs are.
+// ready waits until all plugs are.
 func (h *plughost) ready() map[string]plugStatus {
 	h.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -245,7 +268,7 @@ func (h *plughost) ready() map[string]plugStatus {
 				ready[p.Plug] = p
 			}
 		}
-		if len(ready) == len(h.address) {
+		if len(ready) == h.plugs {
 			return ready
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// count counts the messages with a text in a webchat's database.
+// count counts the messages and edits with a text in a webchat's database.
 func count(t *testing.T, path, text string) (n int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
@@ -17,7 +17,7 @@ func count(t *testing.T, path, text string) (n int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.QueryRow(`SELECT COUNT(*) FROM log WHERE kind = 1 AND text = ?`, text).Scan(&n); err != nil {
+	if err := db.QueryRow(`SELECT COUNT(*) FROM log WHERE kind IN (1, 2) AND text = ?`, text).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

@@ -48,6 +48,9 @@ func Action(a *plugv1.Action, abilities *plugv1.Abilities) *plugv1.Action {
 	}
 	if emote {
 		message.Emote = false
+		if abilities.GetAuthorMode() == plugv1.AuthorMode_AUTHOR_MODE_NATIVE {
+			message.Text = sentence(a.GetAuthor(), message.Text)
+		}
 	}
 	if worded != nil {
 		message.Attachments = worded.attachments
@@ -70,6 +73,17 @@ func prefix(a *plugv1.Action, m *plugv1.Message, abilities *plugv1.Abilities) st
 		return name
 	}
 	return name + ": "
+}
+
+// sentence makes of what somebody does a sentence with their name, where it stands only
+// beside the text: without it "waves" would be what they say.
+func sentence(a *plugv1.Author, t *plugv1.Text) *plugv1.Text {
+	name := strings.TrimSpace(a.GetUser().GetDisplayName())
+	if name == "" {
+		name = strings.TrimRight(a.GetFormattedName(), " :")
+	}
+	begin := &plugv1.Segment{Text: strings.TrimRight("* "+name, " ") + " "}
+	return &plugv1.Text{Segments: append([]*plugv1.Segment{begin}, t.GetSegments()...)}
 }
 
 // wording is what is left of attachments, and the words for the others.

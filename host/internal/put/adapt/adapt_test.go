@@ -41,26 +41,33 @@ func TestNames(t *testing.T) {
 		change    func(*plugv1.Message)
 		abilities *plugv1.Abilities
 		want      string
+		text      string
 		emote     bool
 	}{
-		"text":          {"Ann", nil, nil, "Ann: ", false},
-		"separated":     {"<Ann> ", nil, nil, "<Ann> ", false},
-		"native":        {"Ann", nil, native, "Ann", false},
-		"none":          {"", nil, nil, "", false},
-		"emote":         {"Ann: ", emote, nil, "* Ann ", false},
-		"native emote":  {"Ann", emote, carries, "Ann: ", true},
-		"emote, native": {"Ann", emote, native, "Ann", false},
+		"text":          {"Ann", nil, nil, "Ann: ", "waves", false},
+		"separated":     {"<Ann> ", nil, nil, "<Ann> ", "waves", false},
+		"native":        {"Ann", nil, native, "Ann", "waves", false},
+		"none":          {"", nil, nil, "", "waves", false},
+		"emote":         {"Ann: ", emote, nil, "* Ann ", "waves", false},
+		"native emote":  {"Ann", emote, carries, "Ann: ", "waves", true},
+		"emote, native": {"Ann [IRC]", emote, native, "Ann [IRC]", "* Ann [IRC] waves", false},
+		"nobody does":   {"", emote, native, "", "* waves", false},
 	} {
 		a := message("waves", c.change)
 		a.Author.FormattedName = c.format
 		before := proto.CloneOf(a)
 		got := Action(a, c.abilities)
-		if got.Author.FormattedName != c.want || got.GetMessage().Emote != c.emote {
-			t.Errorf("%s: %q, emote %v", name, got.Author.FormattedName, got.GetMessage().Emote)
+		if got.Author.FormattedName != c.want || got.GetMessage().Emote != c.emote || shown(got.GetMessage()) != c.text {
+			t.Errorf("%s: %q says %q, emote %v", name, got.Author.FormattedName, shown(got.GetMessage()), got.GetMessage().Emote)
 		}
 		if !proto.Equal(a, before) {
 			t.Errorf("%s: the action was changed", name)
 		}
+	}
+	called := message("waves", emote)
+	called.Author.User = &plugv1.User{DisplayName: "Ann"}
+	if got := Action(called, native); shown(got.GetMessage()) != "* Ann waves" {
+		t.Errorf("by the display name: %q", shown(got.GetMessage()))
 	}
 	edit := &plugv1.Action{Author: &plugv1.Author{FormattedName: "Ann"}, Kind: &plugv1.Action_Edit{Edit: &plugv1.Edit{Content: message("x", emote).GetMessage()}}}
 	if got := Action(edit, nil); got.Author.FormattedName != "* Ann " || got.GetEdit().Content.Emote {

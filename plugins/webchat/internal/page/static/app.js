@@ -237,13 +237,18 @@ function drawTyping() {
 
 // Who reads the newest message stays at the newest; who reads above stays there.
 const scroll = $('scroll');
-let atEnd = true, below = 0;
+let atEnd = true, below = 0, lastTop = 0;
+
+function toEnd() {
+  scroll.scrollTop = scroll.scrollHeight;
+  lastTop = scroll.scrollTop;
+}
 
 function settle(force, fresh = 0) {
   $('empty').hidden = log.size + outgoing.size > 0 || !caughtUp || current === undefined;
   actions.settle();
   if (force || atEnd) {
-    scroll.scrollTop = scroll.scrollHeight;
+    toEnd();
     below = 0;
   } else {
     below += fresh;
@@ -253,14 +258,17 @@ function settle(force, fresh = 0) {
 }
 
 scroll.addEventListener('scroll', () => {
-  atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
+  // The end is left by going up only: when it is told that we went there, a picture
+  // may have moved it on already.
+  atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80 || atEnd && scroll.scrollTop >= lastTop;
+  lastTop = scroll.scrollTop;
   if (atEnd) settle();
   if (scroll.scrollTop < 300 && caughtUp) older();
 }, {passive: true});
 $('newest').onclick = () => { settle(true); composer.focus(); };
 new ResizeObserver(() => { if (atEnd) settle(true); }).observe(scroll);
 // What grows (a picture that has come) doesn't push the newest message out of sight.
-new ResizeObserver(() => { if (atEnd) scroll.scrollTop = scroll.scrollHeight; }).observe($('live'));
+new ResizeObserver(() => { if (atEnd) toEnd(); }).observe($('live'));
 
 // older asks for what is before the first message, unless it was asked for.
 function older() {

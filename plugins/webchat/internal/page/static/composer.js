@@ -144,9 +144,9 @@ export class Composer {
 
   #upload(file) {
     const f = {name: file.name || 'pasted', size: file.size, alt: '', url: file.type.startsWith('image/') ? URL.createObjectURL(file) : undefined};
+    const request = f.request = new XMLHttpRequest(); // fetch doesn't tell how far it is
     this.#files.push(f);
     this.#drawFiles();
-    const request = f.request = new XMLHttpRequest(); // fetch doesn't tell how far it is
     const failed = reason => {
       this.problem(`${f.name}: ${reason}.`);
       this.#remove(f);

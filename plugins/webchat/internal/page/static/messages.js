@@ -196,6 +196,7 @@ function file(f) {
   if (f.width && f.height) {
     img.width = f.width;
     img.height = f.height;
+    img.style.width = `${Math.min(f.width, 300 * f.width / f.height)}px`; // its room before it has come; 300 is max-height
   }
   img.title = `${f.name}, ${size}`;
   img.src = a.href;
