@@ -1,7 +1,7 @@
 // Command bench measures the host: the programs as they are shipped, with an
 // ordinary config, between simulated networks that are processes of their own.
 //
-// Takes: the directory with plughost, simnetd and plugs/simnet (-bin), and which
+// Takes: the directory with plughost, simnetd and the plugs (-bin), and which
 // figures are wanted (-only).
 // Gives: a table on stdout and a JSON file (-out), a list of {name, value, unit,
 // limit, ratio}. limit is what the figure is held against: the same work without

@@ -34,7 +34,7 @@ type figure struct {
 
 // suite is what all measurements share.
 type suite struct {
-	bin   string // holds plughost, simnetd and plugs/simnet
+	bin   string // holds plughost, simnetd and the plugs
 	dir   string // for everything that is written
 	short bool
 	// profile, if set, is where CPU profiles of the host go. The host is then this
@@ -54,6 +54,8 @@ var measurements = []measurement{
 	{[]string{"bridge_50ms"}, bridgeSlow},
 	{[]string{"put_p50", "put_p99"}, putLatency},
 	{[]string{"intake"}, intakeRate},
+	{[]string{"bridge_file_100mb"}, bridgeFile},
+	{[]string{"render"}, render},
 	{[]string{"recovery_kill9_plug", "recovery_kill9_host"}, recovery},
 	{[]string{"host_pss_10_plugs", "plug_pss_idle"}, memory},
 }
