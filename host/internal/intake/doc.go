@@ -4,7 +4,10 @@
 // Takes: the answers of a plug's stream.
 // Gives: records of events in the journal, then cursors, then the
 // acknowledgement, never in another order (D1); and word of each appended event
-// to whoever settles uncertain Puts.
+// to whoever settles uncertain Puts. Before it is stored an event gets what only the
+// host knows (complete.go): its files are in the host's store, a whole set of reactions
+// has its difference, a reaction's own id its message. What is best effort is told at
+// once and not stored.
 // Order and bounds: one answer is stored at a time. Its events are grouped by
 // channel, a channel's run is one record, stored whole or not at all, so a
 // refused append can't leave a later event before an earlier one; it is tried

@@ -5,6 +5,11 @@
 // what they say (echoes, late outcomes, catch-up).
 // Gives: receipts in the journal and the message map, or a parked operation with
 // its reason.
+// When a Put begins its action is prepared (prepare.go): targets become the receipts of
+// what represents them in the channel, edits that wait behind a message are folded into it
+// (later.go), the many who react become one (react.go), what the network lacks becomes words
+// (package adapt), files lie in the plug's spool. What can't be done is put otherwise or
+// dropped (decide.go).
 // Order and bounds: operations of a channel one after another in the order they
 // were accepted (O6), channels independent of each other (O7), at most
 // max_concurrent_puts RPCs per plug. An attempt record stands before each RPC, a
