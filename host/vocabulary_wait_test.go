@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,11 @@ func TestEditsAndDeletesOfWhatWaits(t *testing.T) {
 				o.Plugs = append(o.Plugs, plug(id.InstanceName(a.Name), a.Name))
 				if a.Name != "talk" {
 					from := "to " + a.Name
-					o.Conversations = append(o.Conversations, bridge(channel("talk", from), channel(id.InstanceName(a.Name), a.Name)))
+					c := bridge(channel("talk", from), channel(id.InstanceName(a.Name), a.Name))
+					if a.Name == "slow" { // what has arrived at the witness is accepted for slow too
+						c.Members = append(c.Members, host.Member{Channel: channel("talk", "witness"), Direction: host.Out, Name: "{name}"})
+					}
+					o.Conversations = append(o.Conversations, c)
 					talks = append(talks, &talk{t: t, net: net, here: from, there: a.Name})
 				}
 			}
@@ -84,6 +89,12 @@ func TestEditsAndDeletesOfWhatWaits(t *testing.T) {
 			// All of it is accepted when what came after it elsewhere has arrived.
 			do(t, net, simnettest.Command{Say: &simnettest.Say{Channel: "to slow", Author: "Ann", Text: "last"}})
 			if restart {
+				until(t, "all is accepted", func() bool {
+					ledger, err := net.Ledger(t.Context())
+					return err == nil && slices.ContainsFunc(ledger, func(e simnettest.Entry) bool {
+						return e.Channel == "witness" && e.Kind == simnettest.Accepted && strings.Contains(e.Text, "last")
+					})
+				})
 				talks[0].wait(simnettest.Connected, "", len(accounts))
 				h.kill()
 				h.ready("talk", 0)

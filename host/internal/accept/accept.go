@@ -1,6 +1,7 @@
 package accept
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -164,7 +165,8 @@ func (s *Stage) Find(ctx context.Context, operation id.OperationID) (*Result, er
 	if err != nil {
 		return nil, err
 	}
-	r = &Result{ID: id.OperationID(p.Operation.Id), CarriedOut: operation, Channel: p.Channel, Outcome: p.Settled.GetOutcome(), Receipts: p.Settled.GetReceipts(),
+	carried := id.OperationID(cmp.Or(p.Settled.GetOperationId(), string(operation))) // the fallback, if that was sent
+	r = &Result{ID: id.OperationID(p.Operation.Id), CarriedOut: carried, Channel: p.Channel, Outcome: p.Settled.GetOutcome(), Receipts: p.Settled.GetReceipts(),
 		Reason: p.Settled.GetReason(), Attempts: p.Attempts, Hook: id.HookName(p.Operation.Hook), Accepted: p.Operation.AcceptedTime}
 	if p.Parked != nil {
 		r.Reason = p.Parked.Reason
