@@ -100,18 +100,22 @@ func stageOf(dir string) string {
 	return ""
 }
 
-// The tests that sdk/README.md names for each sentence are there.
+// The tests that sdk/README.md names for each sentence, and proto/README.md for each
+// message, are there.
 func TestNamedTestsExist(t *testing.T) {
-	readme, err := os.ReadFile("../sdk/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	names := map[string]bool{}
-	for _, name := range regexp.MustCompile("`((?:Test|Example)[A-Za-z]*)`").FindAllSubmatch(readme, -1) {
-		names[string(name[1])] = false
-	}
-	if len(names) < 20 {
-		t.Errorf("only %d tests are named", len(names))
+	for _, path := range []string{"../sdk/README.md", "../proto/README.md"} {
+		readme, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := regexp.MustCompile("`((?:Test|Example)[A-Za-z]*)`").FindAllSubmatch(readme, -1)
+		for _, name := range named {
+			names[string(name[1])] = false
+		}
+		if len(named) < 20 {
+			t.Errorf("%s names only %d tests", path, len(named))
+		}
 	}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Example)[A-Za-z]*)\(`)
 	for _, dir := range []string{"../sdk", "../host", "../plugins"} {
@@ -131,7 +135,7 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 	for name, there := range names {
 		if !there {
-			t.Errorf("sdk/README.md names %s, which is not there", name)
+			t.Errorf("%s is named and is not there", name)
 		}
 	}
 }
