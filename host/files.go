@@ -2,9 +2,15 @@ package host
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
+	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/files"
 	"github.com/plughost/plughost/host/internal/spool"
@@ -75,6 +81,52 @@ func (h *Host) filesInUse(ctx context.Context) (func(files.Hash) bool, error) {
 		note(op.Fallback)
 	})
 	return func(hash files.Hash) bool { return used[hash] }, err
+}
+
+// StoredFile is a file that the host holds.
+type StoredFile struct {
+	// SHA256 of its bytes, by which it is named.
+	SHA256 []byte
+	// Size in bytes.
+	Size int64
+}
+
+// AddFile takes what r gives up to its end into the store of files, and returns when it
+// is on disk. It stays as Files says, a minute at least. The error is a *hook.Error,
+// the context's or, wrapped, that of r; after one nothing is kept.
+func (h *Host) AddFile(ctx context.Context, r io.Reader) (StoredFile, error) {
+	if _, err := h.run(); err != nil {
+		return StoredFile{}, err
+	}
+	b, err := h.files.Add(ctx, r)
+	switch {
+	case errors.Is(err, files.ErrTooLarge):
+		return StoredFile{}, invalid("the file can't be taken: %s", files.Words(err))
+	case errors.Is(err, files.ErrFull):
+		return StoredFile{}, &hook.Error{Code: codes.ResourceExhausted, Text: "the file can't be taken: " + files.Words(err)}
+	case err != nil:
+		return StoredFile{}, err
+	}
+	return StoredFile{b.Hash[:], b.Size}, nil
+}
+
+// File finds a file of the store. Its error says that there is none.
+func (h *Host) File(sha256 []byte) (StoredFile, error) {
+	if _, err := h.run(); err != nil {
+		return StoredFile{}, err
+	}
+	hash, err := files.ParseHash(sha256)
+	if err != nil {
+		return StoredFile{}, invalid("a file is named by the SHA-256 of its bytes: %v", err)
+	}
+	f, size, err := h.files.Content(hash)
+	switch {
+	case errors.Is(err, files.ErrGone):
+		return StoredFile{}, &hook.Error{Code: codes.FailedPrecondition, Text: fmt.Sprintf("the host has no file %s, or no longer; upload it again", hash)}
+	case err != nil:
+		return StoredFile{}, explain(err)
+	}
+	return StoredFile{sha256, size}, f.Close()
 }
 
 // spoolOf is the spool of one plug instance, over the host's files.

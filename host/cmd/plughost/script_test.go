@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +110,7 @@ func TestScripts(t *testing.T) {
 			"await":     await,
 			"untilsays": untilSays,
 			"fetch":     fetch,
+			"press":     press,
 			"signal":    signal,
 			"nothing":   nothing,
 		},
@@ -193,23 +195,44 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: fetch FILE WORD")
 	}
-	fields := strings.Fields(ts.ReadFile(args[0]))
-	i := 0
-	for i < len(fields)-1 && (fields[i] != args[1] || !strings.HasPrefix(fields[i+1], "http://")) {
-		i++
-	}
-	if i == len(fields)-1 {
-		ts.Fatalf("%s has no address behind %q", args[0], args[1])
-	}
+	address := addressIn(ts, args[0], args[1])
 	client := &http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
-	response, err := client.Get(fields[i+1])
+	response, err := client.Get(address)
 	ts.Check(err)
 	defer response.Body.Close()
 	_, err = io.Copy(io.Discard, response.Body)
 	ts.Check(err)
 	if response.StatusCode != http.StatusOK {
-		ts.Fatalf("%s: %s", fields[i+1], response.Status)
+		ts.Fatalf("%s: %s", address, response.Status)
+	}
+}
+
+// addressIn gives the address that stands in a file behind a word.
+func addressIn(ts *testscript.TestScript, file, word string) string {
+	fields := strings.Fields(ts.ReadFile(file))
+	for i := range len(fields) - 1 {
+		if fields[i] == word && strings.HasPrefix(fields[i+1], "http://") {
+			return fields[i+1]
+		}
+	}
+	ts.Fatalf("%s has no address behind %q", file, word)
+	return ""
+}
+
+// press presses a button of the demo's page, whose address stands in a file:
+// press FILE COMMAND.
+func press(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: press FILE COMMAND")
+	}
+	client := &http.Client{Timeout: patience}
+	defer client.CloseIdleConnections()
+	response, err := client.PostForm(addressIn(ts, args[0], "buttons")+"command", url.Values{"line": {args[1]}})
+	ts.Check(err)
+	response.Body.Close()
+	if pressed := response.StatusCode == http.StatusNoContent; pressed == neg {
+		ts.Fatalf("%s: %s", args[1], response.Status)
 	}
 }
 

@@ -36,9 +36,14 @@ func (f hostFlags) client() (*api.Client, context.Context, context.CancelFunc, e
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	timeout := fmt.Errorf("the host does not answer within %v; see its log", askTimeout)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), askTimeout, timeout)
+	ctx, cancel := asking()
 	return client, ctx, cancel, nil
+}
+
+// asking is the deadline of one question.
+func asking() (context.Context, context.CancelFunc) {
+	timeout := fmt.Errorf("the host does not answer within %v; see its log", askTimeout)
+	return context.WithTimeoutCause(context.Background(), askTimeout, timeout)
 }
 
 // open makes the client of the host.

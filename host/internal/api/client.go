@@ -21,10 +21,12 @@ import (
 // is stopped takes connections and does not answer.
 type Client struct {
 	transport *http.Transport
+	http2     *http.Transport // for uploads: an answer may come before they end
 	plugs     hostv1connect.PlugServiceClient
 	messages  hostv1connect.MessageServiceClient
 	events    hostv1connect.EventServiceClient
 	channels  hostv1connect.ChannelServiceClient
+	files     hostv1connect.FileServiceClient
 }
 
 // NewClient makes a client. Nothing is asked yet. Close it in the end.
@@ -35,17 +37,24 @@ func NewClient(dataDir string) *Client {
 	// The name stands in the request and means nothing: there is one socket.
 	const host = "http://plughost"
 	c := &http.Client{Transport: transport}
+	http2 := &http.Transport{DialContext: transport.DialContext, Protocols: new(http.Protocols)}
+	http2.Protocols.SetUnencryptedHTTP2(true)
 	return &Client{
 		transport: transport,
+		http2:     http2,
 		plugs:     hostv1connect.NewPlugServiceClient(c, host),
 		messages:  hostv1connect.NewMessageServiceClient(c, host),
 		events:    hostv1connect.NewEventServiceClient(c, host),
 		channels:  hostv1connect.NewChannelServiceClient(c, host),
+		files:     hostv1connect.NewFileServiceClient(&http.Client{Transport: http2}, host),
 	}
 }
 
 // Close ends idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.http2.CloseIdleConnections()
+}
 
 // Plugs lists every plug instance in the config's order.
 func (c *Client) Plugs(ctx context.Context) ([]host.Status, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
 	"github.com/plughost/plughost/proto/plughost/host/v1/hostv1connect"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // maxParked is how many parked operations ListParked gives.
@@ -32,6 +33,12 @@ func (m *messages) Send(ctx context.Context, request *hostv1.SendRequest) (*host
 			return nil, invalid("there is both an action and a text; give one of them")
 		}
 		r.Action = PlainText(request.Text)
+	}
+	if r.Action == nil && len(request.Files) > 0 {
+		r.Action = &plugv1.Action{Kind: &plugv1.Action_Message{Message: &plugv1.Message{}}}
+	}
+	if err := attach(m.host, r.Action, request.Files); err != nil {
+		return nil, err
 	}
 	if r.Channel, err = ParseChannel(request.Channel); err != nil {
 		return nil, err

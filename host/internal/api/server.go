@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -53,6 +54,10 @@ type Host interface {
 	Wait(context.Context, id.OperationID) (*hook.Operation, error)
 	Queues(context.Context) ([]host.Queue, error)
 	Parked(context.Context) ([]host.ParkedOperation, error)
+
+	// AddFile takes a file into the store, File finds one there.
+	AddFile(context.Context, io.Reader) (host.StoredFile, error)
+	File(sha256 []byte) (host.StoredFile, error)
 
 	// Subscribe opens a subscription; the rest is of durable ones.
 	Subscribe(context.Context, host.Subscribe) (*host.Subscription, error)
@@ -126,6 +131,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, h Host) error {
 	mux.Handle(hostv1connect.NewEventServiceHandler(&events{server: s, host: h}, limit))
 	mux.Handle(hostv1connect.NewUserServiceHandler(&users{h}, limit))
 	mux.Handle(hostv1connect.NewChannelServiceHandler(&channels{h}, limit))
+	mux.Handle(hostv1connect.NewFileServiceHandler(&uploads{s, h, make(chan struct{}, maxUploads)}, limit))
 	mux.Handle(hostv1connect.NewHistoryServiceHandler(&history{s, h}, limit))
 	server := &http.Server{
 		Handler:           mux,

@@ -50,7 +50,51 @@ func (s *Store) take(ctx context.Context, out, name string) (Blob, error) {
 	if err := r.reserve(ctx, cost(size)); err != nil {
 		return Blob{}, err
 	}
+	return s.hold(ctx, src, r)
+}
 
+// Add copies what src gives, up to its end, into the store, as Take does with a file of
+// a plug. How much comes is not known before: room is set aside as it does. An error of
+// src is wrapped, and leaves nothing; otherwise errors are those of Take.
+func (s *Store) Add(ctx context.Context, src io.Reader) (Blob, error) {
+	r := &room{store: s}
+	defer r.release()
+	b, err := s.hold(ctx, &arriving{ctx: ctx, r: src, room: r, most: s.o.MaxFileBytes}, r)
+	s.count(err, &s.stats.Taken)
+	if err != nil {
+		return Blob{}, fmt.Errorf("add file: %w", err)
+	}
+	return b, nil
+}
+
+// addStep is how much room is set aside at once for what arrives, in bytes.
+const addStep = 1 << 20
+
+// arriving sets room aside for what is read.
+type arriving struct {
+	ctx  context.Context
+	r    io.Reader
+	room *room
+	n    int64
+	most int64
+}
+
+func (a *arriving) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	a.n += int64(n)
+	if a.n > a.most { // told by copyIn, without room for it
+		return n, err
+	}
+	for cost(a.n) > a.room.bytes {
+		if full := a.room.reserve(a.ctx, min(a.room.bytes+addStep, cost(a.most))); full != nil {
+			return 0, full
+		}
+	}
+	return n, err
+}
+
+// hold copies a file for which there is room, and gives it its name.
+func (s *Store) hold(ctx context.Context, src io.Reader, r *room) (Blob, error) {
 	tmp, err := os.CreateTemp(s.temporaries(), "take-")
 	if err != nil {
 		return Blob{}, fromDisk(err)

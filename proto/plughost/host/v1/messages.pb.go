@@ -93,9 +93,10 @@ type SendRequest struct {
 	// reaction, a title, typing (which is shown at once or never, and makes an
 	// operation without id or state). Read markers are UNIMPLEMENTED. What it refers to is left out of it and named by
 	// target, reply_to and thread below: the host puts the network's own ids in.
-	// At most 256 KiB.
+	// Files are named by files below, and none by a SpoolFile here, which is the host's
+	// own to write. At most 256 KiB.
 	Action *v1.Action `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
-	// Optional, in place of action: a message of plain text.
+	// Optional, in place of action: a message of plain text. With files it may be empty.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Optional. Name of the client, for request_id and for EventOrigin.hook, which
 	// is "api:" and this name, or "api" without one: 1 to 64 of A-Z a-z 0-9 . _ -
@@ -115,7 +116,10 @@ type SendRequest struct {
 	// Optional. The root of the thread that it shall go to.
 	Thread *MessageRef `protobuf:"bytes,9,opt,name=thread,proto3" json:"thread,omitempty"`
 	// Optional. True: return when the outcome is known, not when it is accepted.
-	Wait          bool `protobuf:"varint,10,opt,name=wait,proto3" json:"wait,omitempty"`
+	Wait bool `protobuf:"varint,10,opt,name=wait,proto3" json:"wait,omitempty"`
+	// Optional, for a message only: files that come with it, after the attachments of
+	// action, at most 32. A network that takes no files is told of them in words.
+	Files         []*SendFile `protobuf:"bytes,11,rep,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +224,87 @@ func (x *SendRequest) GetWait() bool {
 	return false
 }
 
+func (x *SendRequest) GetFiles() []*SendFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// SendFile is a file that comes with a message.
+type SendFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. What UploadFile has called it. FAILED_PRECONDITION: the host doesn't
+	// have it, or no longer.
+	Sha256 []byte `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// Optional. Its name, as people see it; never a path.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Optional. Media type (RFC 6838): "image/png".
+	MediaType string `protobuf:"bytes,3,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// Optional. Words for those who don't see it.
+	AltText       string `protobuf:"bytes,4,opt,name=alt_text,json=altText,proto3" json:"alt_text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendFile) Reset() {
+	*x = SendFile{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendFile) ProtoMessage() {}
+
+func (x *SendFile) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendFile.ProtoReflect.Descriptor instead.
+func (*SendFile) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SendFile) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *SendFile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SendFile) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *SendFile) GetAltText() string {
+	if x != nil {
+		return x.AltText
+	}
+	return ""
+}
+
 // MessageRef names a message: by where it is and its id there, whoever wrote it
 // (a copy that the host made counts as what it is a copy of), or by the operation
 // of ours that made it. Exactly one of the two.
@@ -237,7 +322,7 @@ type MessageRef struct {
 
 func (x *MessageRef) Reset() {
 	*x = MessageRef{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[1]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -249,7 +334,7 @@ func (x *MessageRef) String() string {
 func (*MessageRef) ProtoMessage() {}
 
 func (x *MessageRef) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[1]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -262,7 +347,7 @@ func (x *MessageRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRef.ProtoReflect.Descriptor instead.
 func (*MessageRef) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{1}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *MessageRef) GetChannel() string {
@@ -297,7 +382,7 @@ type SendResponse struct {
 
 func (x *SendResponse) Reset() {
 	*x = SendResponse{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[2]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +394,7 @@ func (x *SendResponse) String() string {
 func (*SendResponse) ProtoMessage() {}
 
 func (x *SendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[2]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +407,7 @@ func (x *SendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResponse.ProtoReflect.Descriptor instead.
 func (*SendResponse) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{2}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SendResponse) GetOperation() *Operation {
@@ -345,7 +430,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[3]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +442,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[3]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +455,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{3}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetOperationRequest) GetOperationId() string {
@@ -398,7 +483,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[4]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -410,7 +495,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[4]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -423,7 +508,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{4}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -460,7 +545,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[5]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +557,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[5]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -485,7 +570,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{5}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Operation) GetOperationId() string {
@@ -556,7 +641,7 @@ type OperationDetail struct {
 
 func (x *OperationDetail) Reset() {
 	*x = OperationDetail{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[6]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +653,7 @@ func (x *OperationDetail) String() string {
 func (*OperationDetail) ProtoMessage() {}
 
 func (x *OperationDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[6]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +666,7 @@ func (x *OperationDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationDetail.ProtoReflect.Descriptor instead.
 func (*OperationDetail) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{6}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OperationDetail) GetOperation() *Operation {
@@ -602,7 +687,7 @@ type ListQueuesRequest struct {
 
 func (x *ListQueuesRequest) Reset() {
 	*x = ListQueuesRequest{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[7]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +699,7 @@ func (x *ListQueuesRequest) String() string {
 func (*ListQueuesRequest) ProtoMessage() {}
 
 func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[7]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +712,7 @@ func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
 func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{7}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListQueuesRequest) GetPlug() string {
@@ -648,7 +733,7 @@ type ListQueuesResponse struct {
 
 func (x *ListQueuesResponse) Reset() {
 	*x = ListQueuesResponse{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[8]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +745,7 @@ func (x *ListQueuesResponse) String() string {
 func (*ListQueuesResponse) ProtoMessage() {}
 
 func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[8]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +758,7 @@ func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
 func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListQueuesResponse) GetQueues() []*Queue {
@@ -708,7 +793,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[9]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +805,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[9]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +818,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{9}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Queue) GetChannel() string {
@@ -796,7 +881,7 @@ type ListParkedRequest struct {
 
 func (x *ListParkedRequest) Reset() {
 	*x = ListParkedRequest{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[10]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -808,7 +893,7 @@ func (x *ListParkedRequest) String() string {
 func (*ListParkedRequest) ProtoMessage() {}
 
 func (x *ListParkedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[10]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -821,7 +906,7 @@ func (x *ListParkedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListParkedRequest.ProtoReflect.Descriptor instead.
 func (*ListParkedRequest) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{10}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListParkedRequest) GetPlug() string {
@@ -842,7 +927,7 @@ type ListParkedResponse struct {
 
 func (x *ListParkedResponse) Reset() {
 	*x = ListParkedResponse{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[11]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +939,7 @@ func (x *ListParkedResponse) String() string {
 func (*ListParkedResponse) ProtoMessage() {}
 
 func (x *ListParkedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[11]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +952,7 @@ func (x *ListParkedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListParkedResponse.ProtoReflect.Descriptor instead.
 func (*ListParkedResponse) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{11}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListParkedResponse) GetParked() []*ParkedOperation {
@@ -894,7 +979,7 @@ type ParkedOperation struct {
 
 func (x *ParkedOperation) Reset() {
 	*x = ParkedOperation{}
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[12]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +991,7 @@ func (x *ParkedOperation) String() string {
 func (*ParkedOperation) ProtoMessage() {}
 
 func (x *ParkedOperation) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_host_v1_messages_proto_msgTypes[12]
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1004,7 @@ func (x *ParkedOperation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedOperation.ProtoReflect.Descriptor instead.
 func (*ParkedOperation) Descriptor() ([]byte, []int) {
-	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{12}
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ParkedOperation) GetOperation() *Operation {
@@ -954,7 +1039,7 @@ var File_plughost_host_v1_messages_proto protoreflect.FileDescriptor
 
 const file_plughost_host_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x1fplughost/host/v1/messages.proto\x12\x10plughost.host.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\"\x91\x03\n" +
+	"\x1fplughost/host/v1/messages.proto\x12\x10plughost.host.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\"\xc3\x03\n" +
 	"\vSendRequest\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x120\n" +
 	"\x06action\x18\x02 \x01(\v2\x18.plughost.plug.v1.ActionR\x06action\x12\x12\n" +
@@ -967,7 +1052,14 @@ const file_plughost_host_v1_messages_proto_rawDesc = "" +
 	"\breply_to\x18\b \x01(\v2\x1c.plughost.host.v1.MessageRefR\areplyTo\x124\n" +
 	"\x06thread\x18\t \x01(\v2\x1c.plughost.host.v1.MessageRefR\x06thread\x12\x12\n" +
 	"\x04wait\x18\n" +
-	" \x01(\bR\x04wait\"h\n" +
+	" \x01(\bR\x04wait\x120\n" +
+	"\x05files\x18\v \x03(\v2\x1a.plughost.host.v1.SendFileR\x05files\"p\n" +
+	"\bSendFile\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x03 \x01(\tR\tmediaType\x12\x19\n" +
+	"\balt_text\x18\x04 \x01(\tR\aaltText\"h\n" +
 	"\n" +
 	"MessageRef\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1d\n" +
@@ -1041,60 +1133,62 @@ func file_plughost_host_v1_messages_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_host_v1_messages_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plughost_host_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_plughost_host_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_plughost_host_v1_messages_proto_goTypes = []any{
 	(OperationState)(0),           // 0: plughost.host.v1.OperationState
 	(*SendRequest)(nil),           // 1: plughost.host.v1.SendRequest
-	(*MessageRef)(nil),            // 2: plughost.host.v1.MessageRef
-	(*SendResponse)(nil),          // 3: plughost.host.v1.SendResponse
-	(*GetOperationRequest)(nil),   // 4: plughost.host.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),  // 5: plughost.host.v1.GetOperationResponse
-	(*Operation)(nil),             // 6: plughost.host.v1.Operation
-	(*OperationDetail)(nil),       // 7: plughost.host.v1.OperationDetail
-	(*ListQueuesRequest)(nil),     // 8: plughost.host.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),    // 9: plughost.host.v1.ListQueuesResponse
-	(*Queue)(nil),                 // 10: plughost.host.v1.Queue
-	(*ListParkedRequest)(nil),     // 11: plughost.host.v1.ListParkedRequest
-	(*ListParkedResponse)(nil),    // 12: plughost.host.v1.ListParkedResponse
-	(*ParkedOperation)(nil),       // 13: plughost.host.v1.ParkedOperation
-	(*v1.Action)(nil),             // 14: plughost.plug.v1.Action
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),            // 16: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 17: plughost.plug.v1.Verdict
+	(*SendFile)(nil),              // 2: plughost.host.v1.SendFile
+	(*MessageRef)(nil),            // 3: plughost.host.v1.MessageRef
+	(*SendResponse)(nil),          // 4: plughost.host.v1.SendResponse
+	(*GetOperationRequest)(nil),   // 5: plughost.host.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),  // 6: plughost.host.v1.GetOperationResponse
+	(*Operation)(nil),             // 7: plughost.host.v1.Operation
+	(*OperationDetail)(nil),       // 8: plughost.host.v1.OperationDetail
+	(*ListQueuesRequest)(nil),     // 9: plughost.host.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),    // 10: plughost.host.v1.ListQueuesResponse
+	(*Queue)(nil),                 // 11: plughost.host.v1.Queue
+	(*ListParkedRequest)(nil),     // 12: plughost.host.v1.ListParkedRequest
+	(*ListParkedResponse)(nil),    // 13: plughost.host.v1.ListParkedResponse
+	(*ParkedOperation)(nil),       // 14: plughost.host.v1.ParkedOperation
+	(*v1.Action)(nil),             // 15: plughost.plug.v1.Action
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),            // 17: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 18: plughost.plug.v1.Verdict
 }
 var file_plughost_host_v1_messages_proto_depIdxs = []int32{
-	14, // 0: plughost.host.v1.SendRequest.action:type_name -> plughost.plug.v1.Action
-	15, // 1: plughost.host.v1.SendRequest.expiry:type_name -> google.protobuf.Timestamp
-	2,  // 2: plughost.host.v1.SendRequest.target:type_name -> plughost.host.v1.MessageRef
-	2,  // 3: plughost.host.v1.SendRequest.reply_to:type_name -> plughost.host.v1.MessageRef
-	2,  // 4: plughost.host.v1.SendRequest.thread:type_name -> plughost.host.v1.MessageRef
-	6,  // 5: plughost.host.v1.SendResponse.operation:type_name -> plughost.host.v1.Operation
-	6,  // 6: plughost.host.v1.GetOperationResponse.operation:type_name -> plughost.host.v1.Operation
-	0,  // 7: plughost.host.v1.Operation.state:type_name -> plughost.host.v1.OperationState
-	16, // 8: plughost.host.v1.Operation.receipts:type_name -> plughost.plug.v1.Receipt
-	15, // 9: plughost.host.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	6,  // 10: plughost.host.v1.OperationDetail.operation:type_name -> plughost.host.v1.Operation
-	10, // 11: plughost.host.v1.ListQueuesResponse.queues:type_name -> plughost.host.v1.Queue
-	15, // 12: plughost.host.v1.Queue.waiting_since:type_name -> google.protobuf.Timestamp
-	15, // 13: plughost.host.v1.Queue.parked_since:type_name -> google.protobuf.Timestamp
-	13, // 14: plughost.host.v1.ListParkedResponse.parked:type_name -> plughost.host.v1.ParkedOperation
-	6,  // 15: plughost.host.v1.ParkedOperation.operation:type_name -> plughost.host.v1.Operation
-	15, // 16: plughost.host.v1.ParkedOperation.parked_time:type_name -> google.protobuf.Timestamp
-	17, // 17: plughost.host.v1.ParkedOperation.verdict:type_name -> plughost.plug.v1.Verdict
-	14, // 18: plughost.host.v1.ParkedOperation.action:type_name -> plughost.plug.v1.Action
-	1,  // 19: plughost.host.v1.MessageService.Send:input_type -> plughost.host.v1.SendRequest
-	4,  // 20: plughost.host.v1.MessageService.GetOperation:input_type -> plughost.host.v1.GetOperationRequest
-	8,  // 21: plughost.host.v1.MessageService.ListQueues:input_type -> plughost.host.v1.ListQueuesRequest
-	11, // 22: plughost.host.v1.MessageService.ListParked:input_type -> plughost.host.v1.ListParkedRequest
-	3,  // 23: plughost.host.v1.MessageService.Send:output_type -> plughost.host.v1.SendResponse
-	5,  // 24: plughost.host.v1.MessageService.GetOperation:output_type -> plughost.host.v1.GetOperationResponse
-	9,  // 25: plughost.host.v1.MessageService.ListQueues:output_type -> plughost.host.v1.ListQueuesResponse
-	12, // 26: plughost.host.v1.MessageService.ListParked:output_type -> plughost.host.v1.ListParkedResponse
-	23, // [23:27] is the sub-list for method output_type
-	19, // [19:23] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	15, // 0: plughost.host.v1.SendRequest.action:type_name -> plughost.plug.v1.Action
+	16, // 1: plughost.host.v1.SendRequest.expiry:type_name -> google.protobuf.Timestamp
+	3,  // 2: plughost.host.v1.SendRequest.target:type_name -> plughost.host.v1.MessageRef
+	3,  // 3: plughost.host.v1.SendRequest.reply_to:type_name -> plughost.host.v1.MessageRef
+	3,  // 4: plughost.host.v1.SendRequest.thread:type_name -> plughost.host.v1.MessageRef
+	2,  // 5: plughost.host.v1.SendRequest.files:type_name -> plughost.host.v1.SendFile
+	7,  // 6: plughost.host.v1.SendResponse.operation:type_name -> plughost.host.v1.Operation
+	7,  // 7: plughost.host.v1.GetOperationResponse.operation:type_name -> plughost.host.v1.Operation
+	0,  // 8: plughost.host.v1.Operation.state:type_name -> plughost.host.v1.OperationState
+	17, // 9: plughost.host.v1.Operation.receipts:type_name -> plughost.plug.v1.Receipt
+	16, // 10: plughost.host.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	7,  // 11: plughost.host.v1.OperationDetail.operation:type_name -> plughost.host.v1.Operation
+	11, // 12: plughost.host.v1.ListQueuesResponse.queues:type_name -> plughost.host.v1.Queue
+	16, // 13: plughost.host.v1.Queue.waiting_since:type_name -> google.protobuf.Timestamp
+	16, // 14: plughost.host.v1.Queue.parked_since:type_name -> google.protobuf.Timestamp
+	14, // 15: plughost.host.v1.ListParkedResponse.parked:type_name -> plughost.host.v1.ParkedOperation
+	7,  // 16: plughost.host.v1.ParkedOperation.operation:type_name -> plughost.host.v1.Operation
+	16, // 17: plughost.host.v1.ParkedOperation.parked_time:type_name -> google.protobuf.Timestamp
+	18, // 18: plughost.host.v1.ParkedOperation.verdict:type_name -> plughost.plug.v1.Verdict
+	15, // 19: plughost.host.v1.ParkedOperation.action:type_name -> plughost.plug.v1.Action
+	1,  // 20: plughost.host.v1.MessageService.Send:input_type -> plughost.host.v1.SendRequest
+	5,  // 21: plughost.host.v1.MessageService.GetOperation:input_type -> plughost.host.v1.GetOperationRequest
+	9,  // 22: plughost.host.v1.MessageService.ListQueues:input_type -> plughost.host.v1.ListQueuesRequest
+	12, // 23: plughost.host.v1.MessageService.ListParked:input_type -> plughost.host.v1.ListParkedRequest
+	4,  // 24: plughost.host.v1.MessageService.Send:output_type -> plughost.host.v1.SendResponse
+	6,  // 25: plughost.host.v1.MessageService.GetOperation:output_type -> plughost.host.v1.GetOperationResponse
+	10, // 26: plughost.host.v1.MessageService.ListQueues:output_type -> plughost.host.v1.ListQueuesResponse
+	13, // 27: plughost.host.v1.MessageService.ListParked:output_type -> plughost.host.v1.ListParkedResponse
+	24, // [24:28] is the sub-list for method output_type
+	20, // [20:24] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_plughost_host_v1_messages_proto_init() }
@@ -1108,7 +1202,7 @@ func file_plughost_host_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_host_v1_messages_proto_rawDesc), len(file_plughost_host_v1_messages_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

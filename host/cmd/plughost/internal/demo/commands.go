@@ -13,19 +13,27 @@ func (d *demo) greet() {
 	d.say(`
 Two chats, each a plug of its own process, in one conversation. Open both pages:
 
-  north  %s
-  south  %s
+  north    %s
+  south    %s
+  buttons  %s
 
 What you write in one appears in the other. Then break it, and write on meanwhile:
-each message arrives once, whatever you kill. Type here:
+each message arrives once, whatever you kill. Press the buttons, or type here:
 
   kill north     kill the plug's process; the host starts it again
   freeze north   stop it where it stands; the host notices, or you thaw it
   thaw north     let it go on
   kill host      kill the host itself; the demo starts it again
+  stop host      stop the host, and its plugs with it
+  start host     start it again
   status         show what runs
   quit           stop all, and leave nothing behind
-`, d.addresses["north"], d.addresses["south"])
+`, d.addresses["north"], d.addresses["south"], d.control.URL())
+}
+
+// buttons are the commands that the page has a button for.
+var buttons = []string{
+	"kill north", "freeze north", "thaw north", "kill south", "freeze south", "thaw south", "kill host", "stop host", "start host",
 }
 
 // command does what a line says. It returns true for quit.
@@ -42,8 +50,8 @@ func (d *demo) command(line string) (quit bool) {
 		d.status()
 	case verb == "help":
 		d.greet()
-	case verb == "kill" && len(words) == 2 && words[1] == "host":
-		d.host.signal(syscall.SIGKILL)
+	case len(words) == 2 && words[1] == "host" && slices.Contains([]string{"kill", "stop", "start"}, verb):
+		d.onHost(verb)
 	case verb == "kill" && onPlug:
 		d.signalPlug(words[1], syscall.SIGKILL, "%s was killed.")
 	case verb == "freeze" && onPlug:
@@ -51,9 +59,31 @@ func (d *demo) command(line string) (quit bool) {
 	case verb == "thaw" && onPlug:
 		d.signalPlug(words[1], syscall.SIGCONT, "%s goes on, if it was frozen.")
 	default:
-		d.say("There is no %q. Type kill, freeze or thaw with north or south, kill host, status, help or quit.", line)
+		d.say("There is no %q. Type kill, freeze or thaw with north or south, kill, stop or start host, status, help or quit.", line)
 	}
 	return false
+}
+
+// onHost kills, stops or starts the host.
+func (d *demo) onHost(verb string) {
+	switch {
+	case d.stopping:
+	case verb == "start" && !d.down:
+		d.say("The host runs.")
+	case verb == "start":
+		d.tell("The host is started.")
+		d.failed = d.startHost()
+	case d.down:
+		d.say("The host is stopped; start host starts it.")
+	case verb == "stop":
+		if !d.halting {
+			d.halting = true
+			d.tell("The host is being stopped.")
+			d.host.signal(syscall.SIGTERM)
+		}
+	default:
+		d.host.signal(syscall.SIGKILL)
+	}
 }
 
 // signalPlug sends a signal to a plug's process.
@@ -67,7 +97,13 @@ func (d *demo) signalPlug(side string, signal syscall.Signal, done string) {
 		d.say("%s: %v", side, err)
 		return
 	}
-	d.say(done, side)
+	switch signal {
+	case syscall.SIGSTOP:
+		d.frozen[side] = pid
+	case syscall.SIGCONT:
+		delete(d.frozen, side)
+	}
+	d.tell(done, side)
 }
 
 // hostOwns says whether a process is a child of the host: by now its number may be
@@ -78,6 +114,10 @@ func (d *demo) hostOwns(pid int) bool {
 }
 
 func (d *demo) status() {
+	if d.down {
+		d.say("  host   is stopped; start host starts it")
+		return
+	}
 	d.say("  host   runs, process %d", d.host.cmd.Process.Pid)
 	for _, side := range sides {
 		s, known := d.plugs[side]

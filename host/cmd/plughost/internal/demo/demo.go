@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host"
-	"github.com/plughost/plughost/host/internal/api"
+	"github.com/plughost/plughost/host/cmd/plughost/internal/demo/control"
 	"github.com/plughost/plughost/host/internal/catalog"
 )
 
@@ -45,11 +45,18 @@ type demo struct {
 	dir       string
 	addresses map[string]string // by side
 
+	control *control.Control
+
 	host     *child
-	stopping bool
+	since    time.Time // when the host was started, or ended
+	stopping bool      // the demo ends
+	halting  bool      // the host is being stopped, and is not to be started again
+	down     bool      // the host was stopped
+	failed   error     // it could not be started again
 	greeted  bool
 	plugs    map[string]host.Status // by side, as last heard
 	shown    map[string]string      // by side, the line last shown
+	frozen   map[string]int         // by side, the process that was frozen
 }
 
 // sides are the names of the two plugs.
@@ -58,7 +65,7 @@ var sides = []string{"north", "south"}
 // Run runs a demo until ctx ends, or what Options say. It must be called on the
 // thread that lives as long as the process.
 func Run(ctx context.Context, o Options) (err error) {
-	d := &demo{o: o, plugs: map[string]host.Status{}, shown: map[string]string{}}
+	d := &demo{o: o, plugs: map[string]host.Status{}, shown: map[string]string{}, frozen: map[string]int{}}
 	if _, err := catalog.Find(o.PlugsDir, plugName); err != nil {
 		return fmt.Errorf("the demo needs the plug %s in %s: build it with make build, or name its directory with --plugs-dir: %w", plugName, o.PlugsDir, err)
 	}
@@ -76,6 +83,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.writeConfig(); err != nil {
 		return err
 	}
+	if d.control, err = control.Listen(buttons); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.control.Close()) }()
 	return d.run(ctx)
 }
 
@@ -95,12 +106,18 @@ func (d *demo) run(ctx context.Context) error {
 			return
 		}
 		d.stopping = true
-		d.say("Stopping.")
-		d.host.signal(syscall.SIGTERM)
+		d.tell("Stopping.")
+		if !d.halting { // a second signal would stop it at once
+			d.host.signal(syscall.SIGTERM)
+		}
 		patience = time.After(stopPatience)
 	}
 	done := ctx.Done()
 	for {
+		if d.failed != nil || d.stopping && d.down {
+			return d.failed
+		}
+		d.control.Show(d.state())
 		select {
 		case <-done:
 			done = nil
@@ -115,6 +132,8 @@ func (d *demo) run(ctx context.Context) error {
 			case d.command(line):
 				stop()
 			}
+		case line := <-d.control.Commands():
+			d.command(line)
 		case s := <-d.host.changes:
 			d.changed(s)
 		case end := <-d.host.ended:
@@ -150,6 +169,7 @@ func readLines(ctx context.Context, r io.Reader) <-chan string {
 
 func (d *demo) startHost() (err error) {
 	d.host, err = startChild(d.o.Binary, d.path("plughost.yaml"), d.path("data"), d.path("tmp"))
+	d.since, d.down, d.halting = time.Now(), false, false
 	return err
 }
 
@@ -158,17 +178,23 @@ func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 // hostEnded starts the host again if it was killed. A host that ended by itself
 // would only do so again.
 func (d *demo) hostEnded(end error) error {
-	if !killed(end) {
+	for _, side := range sides {
+		delete(d.plugs, side)
+		delete(d.shown, side)
+		delete(d.frozen, side)
+	}
+	switch {
+	case d.halting:
+		d.since, d.down = time.Now(), true
+		d.tell("The host was stopped, and its plugs with it. It stays so until you start it.")
+		return nil
+	case !killed(end):
 		for _, line := range d.host.lastLines() {
 			d.say("  %s", line)
 		}
 		return fmt.Errorf("the host ended by itself: %w", orClean(end))
 	}
-	d.say("The host was killed, and its plugs with it. It is started again.")
-	for _, side := range sides {
-		delete(d.plugs, side)
-		delete(d.shown, side)
-	}
+	d.tell("The host was killed, and its plugs with it. It is started again.")
 	return d.startHost()
 }
 
@@ -177,45 +203,4 @@ func orClean(end error) error {
 		return errors.New("exit status 0")
 	}
 	return end
-}
-
-// changed shows a plug's new state.
-func (d *demo) changed(s host.Status) {
-	side := string(s.Plug)
-	d.plugs[side] = s
-	if line := words(s); line != d.shown[side] && line != "" && !d.stopping {
-		d.shown[side] = line
-		d.say("  %s  %-6s %s", time.Now().Format("15:04:05"), side, line)
-	}
-	if !d.greeted && d.plugs[sides[0]].State == "ready" && d.plugs[sides[1]].State == "ready" {
-		d.greeted = true
-		d.greet()
-	}
-}
-
-// words says a state in words; nothing for one that only lasts an instant.
-func words(s host.Status) string {
-	line := map[string]string{
-		"starting": "starts",
-		"ready":    "is ready",
-		"degraded": "works, but not as it should",
-		"backoff":  "is down and will be started again",
-		"held":     "is held: it needs a person",
-		"failed":   "has failed: it needs a person",
-		"stopping": "is being stopped",
-	}[s.State]
-	if line == "" {
-		return ""
-	}
-	if s.State == "ready" && s.Restarts > 0 {
-		line += " again"
-	}
-	if reason := api.Brief(s.Reason); reason != "" {
-		line += ": " + reason
-	}
-	return line
-}
-
-func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.o.Out, format+"\n", args...)
 }
