@@ -60,7 +60,7 @@ generate: deps bin/tools/.built ## generate Go from proto
 checkgenerate: generate ## fail if the generated code is not what the proto files say
 	@git diff --exit-code --stat -- proto || { echo "run make generate and commit"; exit 1; }
 
-e2e: deps build ## the demo's network in a real browser, with plugs and host killed
+e2e: deps build ## all of it, in a real browser and with mosquitto, plugs and host killed
 	@go test -count=1 -tags e2e -timeout 15m ./host/e2e/...
 
 bench: build ## measure; prints the figures and writes bin/bench.json

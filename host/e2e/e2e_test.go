@@ -107,11 +107,6 @@ func (b *browser) connected(page string) {
 	b.do("wait", page, map[string]any{"selector": `#state[data-state="open"]`})
 }
 
-func (b *browser) disconnected(page string) {
-	b.t.Helper()
-	b.do("wait", page, map[string]any{"selector": `#state:not([data-state="open"])`})
-}
-
 // say types a message as a person does.
 func (b *browser) say(page, name, text string) {
 	b.t.Helper()

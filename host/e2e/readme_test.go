@@ -42,7 +42,7 @@ func lines(t *testing.T, mark string) []string {
 func checkout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"go.mod", "go.sum", "proto", "sdk"} {
+	for _, name := range []string{"LICENSE", "README.md", "go.mod", "go.sum", "proto", "sdk"} {
 		if err := os.Symlink(filepath.Join(root(t), name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

@@ -93,7 +93,7 @@ func picturePNG(t *testing.T, path string) {
 	}
 }
 
-// screenshots says where screenshots go: nowhere, unless SCREENSHOTS says so.
+// shoot takes a screenshot if SCREENSHOTS says where to.
 func (b *browser) shoot(page, name string) {
 	b.t.Helper()
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {

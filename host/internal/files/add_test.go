@@ -56,9 +56,11 @@ func TestAddRefuses(t *testing.T) {
 	if _, err := s.Add(t.Context(), bytes.NewReader(random(2, 2<<20))); err != nil {
 		t.Fatal(err)
 	}
-	// The first one is fresh, and does not give way.
-	if _, err := s.Add(t.Context(), bytes.NewReader(random(3, 2<<20))); !errors.Is(err, files.ErrFull) {
-		t.Errorf("full: %v", err)
+	// The first one is fresh, and does not give way. It is told before there is more on
+	// the disk than there may be.
+	much := &counting{r: bytes.NewReader(random(3, 2<<20))}
+	if _, err := s.Add(t.Context(), much); !errors.Is(err, files.ErrFull) || much.n > 3<<19 {
+		t.Errorf("full: %v after %d bytes", err, much.n)
 	}
 	checkWhole(t, s, o.Dir)
 	if left := tree(t, filepath.Join(o.Dir, "tmp")); len(left) != 0 {

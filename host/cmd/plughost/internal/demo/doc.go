@@ -2,9 +2,9 @@
 // kill what they like and watch it come back.
 //
 // Takes: the plughost binary, which it runs as a child, the webchat plug, and
-// commands, a line each.
+// commands, a line each or a button of its page (control).
 //
-// Gives: two addresses, and in words what becomes of host and plugs.
+// Gives: three addresses, and in words what becomes of host and plugs.
 //
 // Order and bounds: commands are done one after another, and answered at once. Of
 // the host's log the last 20 lines are kept, shown if the host fails.
