@@ -184,7 +184,7 @@ var mutations = []mutation{
 		name: "put: parked without its record",
 		file: operationFile,
 		old:  "		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,\n			Attempts: o.attempt.GetNumber(), Time: timestamppb.Now(), Sent: o.sent()})\n",
-		new:  "		return nil\n",
+		new:  "		_ = timestamppb.Now()\n		return nil\n",
 	},
 	{
 		name: "put: what the stream told while a new attempt waited is not heard",
@@ -346,7 +346,7 @@ var mutations = []mutation{
 		name: "put: one operation at a time in all channels",
 		file: stageFile,
 		old:  "func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	s.mu.Lock()\n",
-		new:  "var one = make(chan struct{}, 1)\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
+		new:  "var ones sync.Map // made where it is used, so that it is of the bubble\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	made, _ := ones.LoadOrStore(s, make(chan struct{}, 1))\n	one := made.(chan struct{})\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
 	},
 	{
 		name: "intake: what was refused is dropped",
