@@ -220,7 +220,7 @@ var mutations = []mutation{
 		name: "put: attempts without end",
 		file: settleFile,
 		old:  "if int(o.attempt.Uncertain) > retries {",
-		new:  "if false {",
+		new:  "if retries < 0 {",
 	},
 	{
 		name: "put: the journal is not searched for an echo",
@@ -352,7 +352,7 @@ var mutations = []mutation{
 		name: "intake: what was refused is dropped",
 		file: intakeFile,
 		old:  "			if runs = refused; len(runs) == 0 {\n				return nil\n			}\n			return err\n",
-		new:  "			runs = refused\n			return nil\n",
+		new:  "			_, runs = err, refused\n			return nil\n",
 	},
 	{
 		name: "drain: a record's events in the wrong order",
