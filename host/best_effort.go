@@ -27,7 +27,7 @@ func (h *Host) bestEffort(c id.Channel, e *plugv1.Event) {
 		}
 		for _, send := range taking.ReceiveBestEffort(d) {
 			if to, ok := h.directory.known(send.Channel); ok {
-				h.put.BestEffort(context.Background(), to, rand.Text(), send.Action)
+				h.put.BestEffort(context.Background(), to, rand.Text(), send.Action, nil)
 			}
 		}
 	}

@@ -58,6 +58,7 @@ func (h *Host) openFiles() (err error) {
 		Dir: filepath.Join(h.o.DataDir, "files"), MaxFileBytes: f.MaxFileBytes, MaxBytes: f.MaxBytes, Keep: f.Keep,
 		InUse: h.filesInUse, Logger: h.log.Named("files"),
 	})
+	h.avatars.journal, h.avatars.files, h.avatars.log = h.journal, h.files, h.log.Named("avatars")
 	return err
 }
 
@@ -131,13 +132,16 @@ func (h *Host) File(sha256 []byte) (StoredFile, error) {
 
 // spoolOf is the spool of one plug instance, over the host's files.
 type spoolOf struct {
+	host    *Host
+	name    id.InstanceName
 	store   *files.Store
+	avatars *avatars
 	in, out string
 }
 
 func (h *Host) spool(name id.InstanceName) *spoolOf {
 	dir := h.spoolDir(name)
-	return &spoolOf{h.files, filepath.Join(dir, "in"), filepath.Join(dir, "out")}
+	return &spoolOf{h, name, h.files, &h.avatars, filepath.Join(dir, "in"), filepath.Join(dir, "out")}
 }
 
 func (h *Host) spoolDir(name id.InstanceName) string {
@@ -149,7 +153,13 @@ func (s *spoolOf) Names(e *plugv1.Event) []string { return spool.Names(e) }
 
 // Receive implements intake.Files.
 func (s *spoolOf) Receive(ctx context.Context, e *plugv1.Event) error {
-	return spool.Receive(ctx, s.store, s.out, e)
+	if err := spool.Receive(ctx, s.store, s.out, e); err != nil {
+		return err
+	}
+	for _, a := range spool.Avatars(e) {
+		s.avatars.complete(ctx, s.host.directory.network(s.name), a)
+	}
+	return nil
 }
 
 // Forget implements intake.Files.

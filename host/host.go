@@ -51,6 +51,7 @@ type Host struct {
 	put     *put.Stage
 	bridge  *conversation.Hook
 	files   *files.Store
+	avatars avatars
 
 	running atomic.Pointer[running] // what callers from outside use; nil: Run doesn't run
 

@@ -26,6 +26,10 @@ import (
 const asHost = "PLUGHOST_TEST_AS_HOST"
 
 func TestMain(m *testing.M) {
+	if kind := os.Getenv(asPlug); kind != "" {
+		servePlug(kind)
+		return
+	}
 	if o := os.Getenv(asHost); o != "" {
 		runHost(o)
 	}

@@ -26,8 +26,8 @@ const maxRequestID = 256
 // clientPrefix stands before the names of clients where those of hooks stand.
 const clientPrefix = "api"
 
-// typingName is the operation id of what is never stored.
-const typingName = "00000000000000000000"
+// bestEffortName is the operation id of what is never stored.
+const bestEffortName = "00000000000000000000"
 
 var clientName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
@@ -84,8 +84,14 @@ func (c *client) Send(ctx context.Context, r hook.Request) (id.OperationID, erro
 	}
 	switch r.Action.Kind.(type) {
 	case *plugv1.Action_Typing:
-		c.host.put.BestEffort(ctx, target, typingName, r.Action)
+		c.host.put.BestEffort(ctx, target, bestEffortName, r.Action, nil)
 		return "", nil
+	case *plugv1.Action_ReadMarker:
+		key, err := c.host.key(ctx, r.Target)
+		if err == nil {
+			c.host.put.BestEffort(ctx, target, bestEffortName, r.Action, key)
+		}
+		return "", err
 	case *plugv1.Action_Message:
 		if r.ReplyTo != nil && r.Action.GetMessage().ReplyTo == nil {
 			r.Action = proto.CloneOf(r.Action)
@@ -97,11 +103,14 @@ func (c *client) Send(ctx context.Context, r hook.Request) (id.OperationID, erro
 	if !r.Expiry.IsZero() {
 		op.Expiry = timestamppb.New(r.Expiry)
 	}
-	for ref, key := range map[*hook.Ref]**journalv1.MessageKey{r.Target: &op.Target, r.ReplyTo: &op.ReplyTo, r.Thread: &op.Thread} {
-		if ref == nil {
+	for _, named := range []struct {
+		ref *hook.Ref
+		key **journalv1.MessageKey
+	}{{r.Target, &op.Target}, {r.ReplyTo, &op.ReplyTo}, {r.Thread, &op.Thread}} {
+		if named.ref == nil {
 			continue
 		}
-		if *key, err = c.host.key(ctx, ref); err != nil {
+		if *named.key, err = c.host.key(ctx, named.ref); err != nil {
 			return "", err
 		}
 	}
@@ -129,12 +138,9 @@ func checkRequest(r hook.Request) error {
 	if len(r.ID) > maxRequestID || !utf8.ValidString(r.ID) {
 		return invalid("channel %s: the request's id has %d bytes, allowed are %d of UTF-8", r.Channel, len(r.ID), maxRequestID)
 	}
-	if r.Action.GetReadMarker() != nil {
-		return &hook.Error{Code: codes.Unimplemented, Text: "read markers are shown for people on other networks only; leave them out"}
-	}
 	needs := false
 	switch r.Action.Kind.(type) {
-	case *plugv1.Action_Edit, *plugv1.Action_Delete, *plugv1.Action_ReactionAdded, *plugv1.Action_ReactionRemoved:
+	case *plugv1.Action_Edit, *plugv1.Action_Delete, *plugv1.Action_ReactionAdded, *plugv1.Action_ReactionRemoved, *plugv1.Action_ReadMarker:
 		needs = true
 	}
 	switch {

@@ -18,7 +18,7 @@ var (
 		kindOut + ".>", kindPut + ".>", kindDone + ".>", kindParked + ".>",
 	}
 	mapSubjects = []string{
-		kindCopy + ".>", kindFrom + ".>", kindOriginal + ".>", kindReacted + ".>", kindFelt + ".>", kindFeels + ".>", kindKnown + ".>",
+		kindCopy + ".>", kindFrom + ".>", kindOriginal + ".>", kindReacted + ".>", kindFelt + ".>", kindFeels + ".>", kindKnown + ".>", kindAvatar + ".>",
 		kindRequest + ".>",
 	}
 )

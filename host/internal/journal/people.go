@@ -9,6 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // SaveOriginal stores under a message's id and aliases what is needed to find it
@@ -85,6 +86,17 @@ func (j *Journal) SaveKnown(ctx context.Context, n id.NetworkID, name string, r 
 func (j *Journal) Known(ctx context.Context, n id.NetworkID, name string) (*journalv1.KnownRecord, error) {
 	r := &journalv1.KnownRecord{}
 	return r, j.get(ctx, subject(kindKnown, token(n), token(name)), r)
+}
+
+// SaveAvatar stores which file a plug gave for the hash of a picture.
+func (j *Journal) SaveAvatar(ctx context.Context, n id.NetworkID, hash string, f *plugv1.SpoolFile) error {
+	return j.set(ctx, subject(kindAvatar, token(n), token(hash)), f)
+}
+
+// Avatar returns the file that a plug gave for the hash of a picture, or ErrNotFound.
+func (j *Journal) Avatar(ctx context.Context, n id.NetworkID, hash string) (*plugv1.SpoolFile, error) {
+	f := &plugv1.SpoolFile{}
+	return f, j.get(ctx, subject(kindAvatar, token(n), token(hash)), f)
 }
 
 func keyTokens(m *journalv1.MessageKey) string {

@@ -26,6 +26,7 @@ const (
 	kindFelt     = "felt"
 	kindFeels    = "feels"
 	kindKnown    = "known"
+	kindAvatar   = "avatar"
 	kindRequest  = "request"
 )
 

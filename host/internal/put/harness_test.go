@@ -85,6 +85,9 @@ func inWords(a *plugv1.Action) string {
 		}
 		return s
 	}
+	if k := a.GetReadMarker(); k != nil {
+		return "read up to " + ids(k.Target)
+	}
 	return fmt.Sprintf("%T", a.Kind)
 }
 

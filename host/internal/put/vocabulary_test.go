@@ -324,3 +324,30 @@ func TestTargetByOperation(t *testing.T) {
 		w.want("edit 1 hello again")
 	})
 }
+
+// What is best effort is done at once or not at all, and a read marker names what is here.
+func TestBestEffort(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		typing := &plugv1.Action{Kind: &plugv1.Action_Typing{Typing: &plugv1.Typing{Typing: true}}}
+		read := &plugv1.Action{Kind: &plugv1.Action_ReadMarker{ReadMarker: &plugv1.ReadMarker{}}}
+		w.stage.BestEffort(t.Context(), here, "x", typing, nil)
+		w.want() // the plug is down
+		w.up()
+		w.accept(say("m", "ann", "one"))
+		w.want("say one")
+		w.stage.BestEffort(t.Context(), here, "x", typing, nil)
+		w.want("*plugv1.Action_Typing")
+		w.stage.BestEffort(t.Context(), here, "x", read, key("m"))
+		w.want("read up to 1")
+		w.stage.BestEffort(t.Context(), here, "x", read, key("unknown"))
+		w.want()
+		if read.GetReadMarker().Target != nil {
+			t.Error("the action was changed")
+		}
+	})
+	inBubble(t, can(), func(w *world) {
+		w.up()
+		w.stage.BestEffort(t.Context(), here, "x", &plugv1.Action{Kind: &plugv1.Action_Typing{Typing: &plugv1.Typing{}}}, nil)
+		w.want() // the network can't
+	})
+}

@@ -50,6 +50,19 @@ func Receive(ctx context.Context, store *files.Store, out string, e *plugv1.Even
 	return visitor{file: r.file, user: r.user}.event(e)
 }
 
+// Avatars gives the avatars of an event.
+func Avatars(e *plugv1.Event) (all []*plugv1.Avatar) {
+	// It has no error of its own.
+	_ = visitor{
+		file: func(*plugv1.File) error { return nil },
+		user: func(u *plugv1.User) error {
+			all = append(all, u.Avatar)
+			return nil
+		},
+	}.event(e)
+	return all
+}
+
 // receiver takes the files of one event, each once: author and actor are often the
 // same.
 type receiver struct {
