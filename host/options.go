@@ -97,7 +97,7 @@ type Member struct {
 	// Name is how the authors of the other members look here, such as
 	// "{name} [{network}]", which is the default. There are {name}, {username},
 	// {network}, {plug} and {channel}, and behind a bar the filters noping, max:N,
-	// short and strip_emoji: "{name|noping|max:20}".
+	// color, short and strip_emoji: "{name|noping|max:20}".
 	Name string
 }
 

@@ -165,5 +165,9 @@ func actor(d *hook.Delivery) *plugv1.User {
 
 // author is how somebody looks in a member.
 func author(d *hook.Delivery, m Member, u *plugv1.User) *plugv1.Author {
-	return &plugv1.Author{User: u, FormattedName: m.Name.format(d, u)}
+	a := &plugv1.Author{User: u, FormattedName: m.Name.format(d, u)}
+	if m.Name.color {
+		a.Color = new(color(d.Network, u))
+	}
+	return a
 }

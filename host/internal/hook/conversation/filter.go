@@ -1,11 +1,16 @@
 package conversation
 
 import (
+	"cmp"
 	"fmt"
+	"hash/fnv"
 	"strconv"
 	"strings"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/plughost/plughost/host/id"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // filter changes what a placeholder gives.
@@ -31,11 +36,34 @@ func parseFilter(s string) (filter, error) {
 	f := filters[name]
 	switch {
 	case f == nil:
-		return nil, fmt.Errorf("there is no filter %q; there are noping, max:N, short and strip_emoji", name)
+		return nil, fmt.Errorf("there is no filter %q; there are noping, max:N, color, short and strip_emoji", name)
 	case has:
 		return nil, fmt.Errorf("filter %s takes no %q", name, argument)
 	}
 	return f, nil
+}
+
+// color is the colour of a user: one of 24 that can be read on light and on dark, by a
+// hash of who they are.
+func color(n id.NetworkID, u *plugv1.User) uint32 {
+	h := fnv.New32a()
+	for _, part := range []string{string(n), cmp.Or(u.GetId(), u.GetUsername(), u.GetDisplayName())} {
+		_, _ = h.Write([]byte(part + "\x00"))
+	}
+	step := h.Sum32() % 24 // of 15 degrees of hue, saturation and lightness one half
+	channel := func(shift uint32) uint32 {
+		// Distance of the hue from the channel's own, in steps, up to half the circle.
+		d := (step + shift) % 24
+		d = min(d, 24-d)
+		switch {
+		case d <= 4:
+			return 0xBF
+		case d >= 8:
+			return 0x40
+		}
+		return 0xBF - (d-4)*(0xBF-0x40)/4
+	}
+	return channel(0)<<16 | channel(16)<<8 | channel(8)
 }
 
 // zeroWidth is a character that nobody sees: U+200B, ZERO WIDTH SPACE.

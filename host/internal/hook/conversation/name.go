@@ -16,6 +16,7 @@ const DefaultName = "{name} [{network}]"
 // pass, so that what a person is called is never read as a placeholder.
 type Format struct {
 	parts []part
+	color bool // the author's name is to be shown in a colour
 }
 
 type part struct {
@@ -55,6 +56,10 @@ func ParseFormat(s string) (Format, error) {
 		p := part{placeholder: name}
 		if strings.Contains(inside, "|") {
 			for _, of := range strings.Split(filters, "|") {
+				if of == "color" {
+					f.color = true
+					continue
+				}
 				filter, err := parseFilter(of)
 				if err != nil {
 					return Format{}, fmt.Errorf("name %q: %w", s, err)

@@ -297,6 +297,25 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%s of %q: %q, want %q", c.format, c.name, got, c.want)
 		}
 	}
+	colored, err := ParseFormat("{name|color|max:3}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint32]bool{}
+	for i := range 50 {
+		d := said(channel("irc", "#dev"), "x", func(d *hook.Delivery) { d.Event.Author.Id = strings.Repeat("u", i+1) })
+		a, again := author(d, Member{Name: colored}, d.Event.Author), author(d, Member{Name: colored}, d.Event.Author)
+		if a.Color == nil || *a.Color != *again.Color || *a.Color > 0xFFFFFF || a.FormattedName != "Ann" {
+			t.Fatalf("author %v, and again %v", a, again)
+		}
+		seen[*a.Color] = true
+		if plain := author(d, Member{}, d.Event.Author); plain.Color != nil {
+			t.Errorf("without the filter: %v", plain)
+		}
+	}
+	if len(seen) < 10 {
+		t.Errorf("of 50 people only %d colours", len(seen))
+	}
 	for s, want := range map[string]string{
 		"{name|loud}":     `no filter "loud"`,
 		"{name|max}":      "needs a number from 1 to 64",

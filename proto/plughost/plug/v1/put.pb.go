@@ -376,6 +376,9 @@ type Author struct {
 	// In AUTHOR_MODE_TEXT it goes in front of every physical part as it is (it
 	// brings its own separator); in AUTHOR_MODE_NATIVE it is the message's name.
 	FormattedName string `protobuf:"bytes,2,opt,name=formatted_name,json=formattedName,proto3" json:"formatted_name,omitempty"`
+	// Optional. Colour in which the operator wants the name shown, 0xRRGGBB, always
+	// the same for one user; absent: as usual. A network without colours leaves it out.
+	Color         *uint32 `protobuf:"varint,3,opt,name=color,proto3,oneof" json:"color,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,6 +425,13 @@ func (x *Author) GetFormattedName() string {
 		return x.FormattedName
 	}
 	return ""
+}
+
+func (x *Author) GetColor() uint32 {
+	if x != nil && x.Color != nil {
+		return *x.Color
+	}
+	return 0
 }
 
 // PutRequest asks for one action.
@@ -750,10 +760,12 @@ const file_plughost_plug_v1_put_proto_rawDesc = "" +
 	"\x06typing\x18\x1f \x01(\v2\x18.plughost.plug.v1.TypingH\x00R\x06typing\x12?\n" +
 	"\vread_marker\x18  \x01(\v2\x1c.plughost.plug.v1.ReadMarkerH\x00R\n" +
 	"readMarkerB\x06\n" +
-	"\x04kind\"[\n" +
+	"\x04kind\"\x80\x01\n" +
 	"\x06Author\x12*\n" +
 	"\x04user\x18\x01 \x01(\v2\x16.plughost.plug.v1.UserR\x04user\x12%\n" +
-	"\x0eformatted_name\x18\x02 \x01(\tR\rformattedName\"\xeb\x02\n" +
+	"\x0eformatted_name\x18\x02 \x01(\tR\rformattedName\x12\x19\n" +
+	"\x05color\x18\x03 \x01(\rH\x00R\x05color\x88\x01\x01B\b\n" +
+	"\x06_color\"\xeb\x02\n" +
 	"\n" +
 	"PutRequest\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x18\n" +
@@ -877,6 +889,7 @@ func file_plughost_plug_v1_put_proto_init() {
 		(*Action_Typing)(nil),
 		(*Action_ReadMarker)(nil),
 	}
+	file_plughost_plug_v1_put_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
