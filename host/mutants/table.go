@@ -213,14 +213,14 @@ var mutations = []mutation{
 	{
 		name: "put: a new attempt doesn't wait for an echo",
 		file: settleFile,
-		old:  "	return from.Add(s.SettleTimeout), retries, changed\n",
-		new:  "	return from, retries, changed\n",
+		old:  "	return from.Add(s.SettleTimeout), changed\n",
+		new:  "	return from, changed\n",
 	},
 	{
 		name: "put: attempts without end",
-		file: settleFile,
-		old:  "if int(o.attempt.Uncertain) > retries {",
-		new:  "if retries < 0 {",
+		file: attemptFile,
+		old:  "last != nil && int(last.Uncertain) > slot.retries(last) {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
+		new:  "last != nil && false {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
 	},
 	{
 		name: "put: the journal is not searched for an echo",

@@ -39,7 +39,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		return r, by, nil
 	}
 	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(last) {
-		return nil, 0, unconfirmed // the network's memory has ended meanwhile
+		return nil, 0, unconfirmed // the network's memory may have ended meanwhile
 	}
 	action, err := o.prepare(ctx, slot)
 	if err != nil {

@@ -53,7 +53,7 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 		if r, by := o.known(); r != nil {
 			return r, by, nil
 		}
-		at, retries, changed := o.next()
+		at, changed := o.next()
 		if !at.IsZero() && !time.Now().Before(at) {
 			// Another attempt only with a view of all that is in the journal.
 			if err := o.search(ctx); err != nil {
@@ -61,9 +61,6 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 			}
 			if r, by := o.known(); r != nil {
 				return r, by, nil
-			}
-			if int(o.attempt.Uncertain) > retries {
-				return nil, 0, unconfirmed
 			}
 			return nil, 0, nil
 		}
@@ -139,17 +136,16 @@ func (o *operation) wait(ctx context.Context, changed <-chan struct{}, most time
 }
 
 // next returns when another attempt may begin, zero if that depends on a change
-// of the plug, and how many there may be.
-func (o *operation) next() (at time.Time, retries int, changed <-chan struct{}) {
+// of the plug.
+func (o *operation) next() (at time.Time, changed <-chan struct{}) {
 	s := o.stage
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.plug(o.channel.Network)
 	changed = p.changed
 	if p.live == nil {
-		return time.Time{}, 0, changed
+		return time.Time{}, changed
 	}
-	retries = p.live.retries(o.attempt)
 	// A new process can't be running the last attempt any more; the same may,
 	// until the RPC's own deadline.
 	from := o.attempt.Deadline.AsTime()
@@ -157,7 +153,7 @@ func (o *operation) next() (at time.Time, retries int, changed <-chan struct{}) 
 		from = time.Unix(0, 1)
 	}
 	if p.live.Abilities.GetEcho() == plugv1.Echo_ECHO_NONE {
-		return from, retries, changed
+		return from, changed
 	}
 	// An echo may still come: wait until the plug has said all it knew.
 	said := p.opened
@@ -168,17 +164,17 @@ func (o *operation) next() (at time.Time, retries int, changed <-chan struct{}) 
 		}
 	}
 	if said.IsZero() {
-		return time.Time{}, retries, changed
+		return time.Time{}, changed
 	}
 	if said.After(from) {
 		from = said
 	}
-	return from.Add(s.SettleTimeout), retries, changed
+	return from.Add(s.SettleTimeout), changed
 }
 
 // due tells whether another attempt may begin now.
 func (o *operation) due() bool {
-	at, _, _ := o.next()
+	at, _ := o.next()
 	return !at.IsZero() && !time.Now().Before(at)
 }
 
