@@ -16,6 +16,11 @@ func TestBurstKilled(t *testing.T) {
 	const each, all = 40, 5 * 40
 	number := func(who string, i int) string { return fmt.Sprintf("%s says %03d", who, i) }
 	for round, victim := range []string{"", "north", "south", "house", "host"} {
+		if victim == "host" {
+			// MQTT can't say whether it took a message, so one whose plug was killed in two
+			// attempts running would be parked, as the contract has it.
+			w.nothingWaits()
+		}
 		var last [2]string
 		for i := range each {
 			n := round*each + i
