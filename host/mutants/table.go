@@ -64,7 +64,19 @@ var mutations = []mutation{
 		name: "intake: cursors before the events",
 		file: intakeFile,
 		old:  "	rounds, err := in.runs(ctx, answer.Events)\n",
-		new:  "	_ = in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors)\n	rounds, err := in.runs(ctx, answer.Events)\n",
+		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	rounds, err := in.runs(ctx, answer.Events)\n",
+	},
+	{
+		name: "intake: acknowledgement before the cursor",
+		file: "host/internal/intake/cursors.go",
+		old:  "		named, through := c.take()\n",
+		new:  "		c.stream.Ack(c.through, true)\n		named, through := c.take()\n",
+	},
+	{
+		name: "retain: what follows the cursor expires",
+		file: "host/internal/journal/retain.go",
+		old:  "				limit = min(limit, s)\n",
+		new:  "				_ = s\n",
 	},
 	{
 		name: "intake: known events are forgotten on a restart",

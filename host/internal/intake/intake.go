@@ -29,9 +29,9 @@ type Stream interface {
 // Journal is where events go.
 type Journal interface {
 	AppendEvents(ctx context.Context, runs []journal.Run) ([]id.Sequence, error)
-	SaveCursors(ctx context.Context, n id.NetworkID, cursors []*plugv1.Cursor) error
+	SaveCursors(ctx context.Context, n id.NetworkID, cursors []journal.Cursor) error
 	SaveGap(ctx context.Context, n id.NetworkID, gap *plugv1.Gap) error
-	Cursors(ctx context.Context, n id.NetworkID) ([]journal.StoredCursor, error)
+	Cursors(ctx context.Context, n id.NetworkID) ([]journal.Cursor, error)
 	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
 	LastEvents(ctx context.Context, c id.Channel) (journal.Record, error)
 	End(ctx context.Context) (id.Sequence, error)
@@ -83,6 +83,7 @@ type Intake struct {
 
 	files    Files // of the present stream; nil: none
 	loaded   bool
+	last     id.Sequence // all of the network's events up to here are stored
 	events   *known
 	messages *known
 }
@@ -114,11 +115,12 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 
 // load learns what the plug may say again: the newest records of the network,
 // and for each cursor all that came after it, however long ago.
-func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) error {
+func (in *Intake) load(ctx context.Context, cursors []journal.Cursor) error {
 	end, err := in.o.Journal.End(ctx)
 	if err != nil {
 		return err
 	}
+	in.last = end
 	from := id.Sequence(1)
 	if end > knownEvents {
 		from = end - knownEvents
@@ -136,15 +138,15 @@ func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) erro
 		return true
 	}
 	for _, c := range cursors {
-		if c.Sequence >= from {
+		if c.Follows >= from {
 			continue
 		}
 		if c.Scope == "" {
-			from = c.Sequence
+			from = c.Follows
 			continue
 		}
 		channel := id.Channel{Network: in.o.Network, Source: id.ChannelSource(c.Scope)}
-		if err := in.o.Journal.ReadEvents(ctx, channel, c.Sequence, learn); err != nil {
+		if err := in.o.Journal.ReadEvents(ctx, channel, c.Follows, learn); err != nil {
 			return err
 		}
 	}
@@ -154,6 +156,8 @@ func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) erro
 // Run stores what a stream says until it ends, and returns why. files may be nil.
 func (in *Intake) Run(ctx context.Context, s Stream, files Files) error {
 	in.files = files
+	cursors, finish := in.keep(ctx, s)
+	defer finish()
 	for {
 		answer, err := s.Recv()
 		if err != nil {
@@ -164,7 +168,7 @@ func (in *Intake) Run(ctx context.Context, s Stream, files Files) error {
 			in.loaded, in.events, in.messages = false, newKnown(knownEvents), newKnown(knownEvents)
 			return err
 		}
-		s.Ack(answer.Sequence, true)
+		cursors.add(answer.Sequence, in.last, answer.Cursors)
 	}
 }
 
@@ -188,11 +192,6 @@ func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesRespon
 	for _, gap := range answer.Gaps {
 		in.log.Warn("a time could not be resumed", "scope", gap.Scope, "since", gap.Since.AsTime(), "until", gap.Until.AsTime(), "reason", gap.Reason)
 		if err := in.until(ctx, func() error { return in.o.Journal.SaveGap(ctx, in.o.Network, gap) }); err != nil {
-			return err
-		}
-	}
-	if len(answer.Cursors) > 0 {
-		if err := in.until(ctx, func() error { return in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors) }); err != nil {
 			return err
 		}
 	}
@@ -311,6 +310,7 @@ func (in *Intake) standing(ctx context.Context, run journal.Run) (s id.Sequence,
 }
 
 func (in *Intake) stored(run journal.Run, s id.Sequence) {
+	in.last = max(in.last, s)
 	in.o.Appended(in.o.Network, s)
 	for _, e := range run.Record.Events {
 		in.o.Watcher.Appended(run.Channel, s, e)

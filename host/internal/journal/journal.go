@@ -134,10 +134,10 @@ func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yie
 }
 
 // SaveCursors stores a plug's cursors, after the events they follow.
-func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors []*plugv1.Cursor) error {
+func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors []Cursor) error {
 	entries := make([]Entry, len(cursors))
 	for i, c := range cursors {
-		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c})
+		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c.Cursor, Follows: uint64(c.Follows)})
 		if err != nil {
 			return fmt.Errorf("encode cursor: %w", err)
 		}
@@ -147,27 +147,35 @@ func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors
 	return err
 }
 
-// StoredCursor is a cursor and where it stands in the log.
-type StoredCursor struct {
+// Cursor is a plug's cursor, and the sequence up to which all that it follows
+// stands: what the network said after that may be said again.
+type Cursor struct {
 	*plugv1.Cursor
-	Sequence id.Sequence
+	Follows id.Sequence
 }
 
 // Cursors returns the last cursor of each scope of a network.
-func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]StoredCursor, error) {
+func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]Cursor, error) {
 	records, err := j.store.Last(ctx, subject(kindCursor, token(network), "*"))
 	if err != nil {
 		return nil, fmt.Errorf("read cursors of %s: %w", network, err)
 	}
-	cursors := make([]StoredCursor, 0, len(records))
+	cursors := make([]Cursor, 0, len(records))
 	for _, r := range records {
 		c, err := decode(r, &journalv1.CursorRecord{})
 		if err != nil {
 			return nil, err
 		}
-		cursors = append(cursors, StoredCursor{c.Cursor, r.Sequence})
+		cursors = append(cursors, Cursor{c.Cursor, follows(r, c)})
 	}
 	return cursors, nil
+}
+
+func follows(r Record, c *journalv1.CursorRecord) id.Sequence {
+	if c.Follows == 0 {
+		return r.Sequence
+	}
+	return id.Sequence(c.Follows)
 }
 
 // SaveGap records a time that a plug could not replay.

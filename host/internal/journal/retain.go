@@ -14,7 +14,8 @@ import (
 // Retain removes what is finished and older than a time: events that all the
 // named hooks are done with, operations that are settled, and cursors that have
 // a newer one. The last record of a subject always stays, and so does whatever
-// waits, however old it is (D5).
+// waits, however old it is (D5), and what came after its plug's cursor: it may be
+// said again, and is to be known then (D2).
 func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookName) error {
 	old, err := j.store.Before(ctx, before)
 	if err != nil {
@@ -33,8 +34,22 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 		}
 		return least
 	}
+	passed := map[id.Channel]id.Sequence{}
+	if err := j.purge(ctx, kindCursor, func(r Record, c id.Channel) (id.Sequence, error) {
+		record, err := decode(r, &journalv1.CursorRecord{})
+		passed[c] = follows(r, record)
+		return r.Sequence, err
+	}); err != nil {
+		return err
+	}
 	if err := j.purge(ctx, kindEvents, func(r Record, c id.Channel) (id.Sequence, error) {
-		return min(old, finished(c)) + 1, nil
+		limit := min(old, finished(c))
+		for _, scope := range []id.Channel{c, {Network: c.Network}} {
+			if s, ok := passed[scope]; ok {
+				limit = min(limit, s)
+			}
+		}
+		return limit + 1, nil
 	}); err != nil {
 		return err
 	}
@@ -52,14 +67,9 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindCursor} {
-		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
-			return r.Sequence, nil
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return j.purge(ctx, kindDone, func(r Record, _ id.Channel) (id.Sequence, error) {
+		return r.Sequence, nil
+	})
 }
 
 // purge goes over the last record of each subject of a kind.

@@ -408,7 +408,10 @@ func (x *EventsRecord) GetWithheld() []uint32 {
 type CursorRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The cursor.
-	Cursor        *v1.Cursor `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor *v1.Cursor `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Journal sequence up to which all that it follows stands: what came after may
+	// be said again. 0: the record's own.
+	Follows       uint64 `protobuf:"varint,2,opt,name=follows,proto3" json:"follows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -448,6 +451,13 @@ func (x *CursorRecord) GetCursor() *v1.Cursor {
 		return x.Cursor
 	}
 	return nil
+}
+
+func (x *CursorRecord) GetFollows() uint64 {
+	if x != nil {
+		return x.Follows
+	}
+	return 0
 }
 
 // GapRecord is a gap that a plug reported.
@@ -1951,9 +1961,10 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\fEventsRecord\x12/\n" +
 	"\x06events\x18\x01 \x03(\v2\x17.plughost.plug.v1.EventR\x06events\x12?\n" +
 	"\rreceived_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\freceivedTime\x12\x1a\n" +
-	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"@\n" +
+	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"Z\n" +
 	"\fCursorRecord\x120\n" +
-	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\"4\n" +
+	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\x12\x18\n" +
+	"\afollows\x18\x02 \x01(\x04R\afollows\"4\n" +
 	"\tGapRecord\x12'\n" +
 	"\x03gap\x18\x01 \x01(\v2\x15.plughost.plug.v1.GapR\x03gap\"U\n" +
 	"\n" +
