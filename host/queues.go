@@ -7,9 +7,6 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/hook"
-	"github.com/plughost/plughost/host/id"
-	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
-	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // Queue is what waits for one channel, and what is parked.
@@ -43,36 +40,5 @@ func (h *Host) Queues(ctx context.Context) ([]Queue, error) {
 			Uncertain: q.Uncertain, Parked: q.Parked, ParkedSince: q.ParkedSince}
 	}
 	slices.SortFunc(all, func(a, b Queue) int { return cmp.Compare(a.Channel.String(), b.Channel.String()) })
-	return all, nil
-}
-
-// ParkedOperation is an action that could not be delivered, and is kept for a person.
-type ParkedOperation struct {
-	hook.Operation
-	Action  *plugv1.Action
-	Verdict plugv1.Verdict // what the plug said last
-	Time    time.Time      // when it was parked
-}
-
-// Parked lists what is parked, oldest first.
-func (h *Host) Parked(ctx context.Context) ([]ParkedOperation, error) {
-	if _, err := h.run(); err != nil {
-		return nil, err
-	}
-	parked, err := h.journal.ParkedOperations(ctx)
-	if err != nil {
-		return nil, explain(err)
-	}
-	all := make([]ParkedOperation, len(parked))
-	for i, p := range parked {
-		all[i] = ParkedOperation{
-			Operation: hook.Operation{ID: id.OperationID(p.Record.Operation.GetId()), Channel: h.Label(p.Channel), State: states[journalv1.Outcome_OUTCOME_PARKED],
-				Reason: p.Record.Reason, Attempts: int(p.Record.Attempts), Hook: id.HookName(p.Record.Operation.GetHook()), Accepted: p.Record.Operation.GetAcceptedTime().AsTime()},
-			Action: p.Record.Operation.GetAction(), Verdict: p.Record.Verdict, Time: p.Record.Time.AsTime(),
-		}
-		for _, s := range p.Record.Sent {
-			all[i].Receipts = append(all[i].Receipts, s.Receipt)
-		}
-	}
 	return all, nil
 }

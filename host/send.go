@@ -249,7 +249,7 @@ func (h *Host) operation(asked id.OperationID, r *accept.Result, err error) (*ho
 
 func (h *Host) public(r *accept.Result) *hook.Operation {
 	return &hook.Operation{ID: r.ID, Channel: h.Label(r.Channel), State: states[r.Outcome], Receipts: r.Receipts, Reason: r.Reason,
-		Attempts: int(r.Attempts), Hook: r.Hook, Accepted: r.Accepted.AsTime()}
+		Attempts: int(r.Attempts), Hook: r.Hook, Accepted: r.Accepted.AsTime(), PutBack: r.PutBack}
 }
 
 var states = map[journalv1.Outcome]hook.OperationState{

@@ -85,7 +85,8 @@ type Origin struct {
 	Operation id.OperationID
 	// Hook made the operation.
 	Hook id.HookName
-	// Source is the message that caused it; nil if none did.
+	// Source is the message that caused it; nil if none did. One that an operation of
+	// ours stands for has no channel, and the operation's id.
 	Source *id.Message
 	// Primary is false for all but the first of several physical messages.
 	Primary bool

@@ -194,9 +194,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: parked without its record",
-		file: operationFile,
-		old:  "		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,\n			Attempts: o.attempt.GetNumber(), Time: timestamppb.Now(), Sent: o.sent()})\n",
-		new:  "		_ = timestamppb.Now()\n		return nil\n",
+		file: "host/internal/put/park.go",
+		old:  "		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: record, ",
+		new:  "		return func(_ context.Context, _ id.Channel, _ *journalv1.ParkedRecord) error { return nil }(ctx, o.channel, &journalv1.ParkedRecord{Operation: record, ",
 	},
 	{
 		name: "put: what the stream told while a new attempt waited is not heard",

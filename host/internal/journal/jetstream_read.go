@@ -156,3 +156,20 @@ func (s *jetStream) Purge(ctx context.Context, subject string, before id.Sequenc
 	}
 	return nil
 }
+
+// Remove implements Store.
+func (s *jetStream) Remove(ctx context.Context, subject string) error {
+	if !literal(subject) {
+		return fmt.Errorf("%q is no subject", subject)
+	}
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.leave()
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if err := s.log.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+		return fmt.Errorf("purge the journal: %w", err)
+	}
+	return nil
+}

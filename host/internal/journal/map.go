@@ -56,6 +56,13 @@ func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journal
 	if err := add(fromSubject(source, from.OperationId), from); err != nil {
 		return err
 	}
+	if parked := settled.OfOperationId; parked != from.OperationId && parked != "" {
+		// What was sent of it is part of the message that was put back.
+		of := &journalv1.FromRecord{OperationId: parked, NetworkId: from.NetworkId, Channel: from.Channel, Deleted: true}
+		if err := add(fromSubject(source, parked), of); err != nil {
+			return err
+		}
+	}
 	return j.store.Set(ctx, entries...)
 }
 

@@ -268,6 +268,19 @@ func (m *Memory) Purge(ctx context.Context, subject string, before id.Sequence) 
 	return nil
 }
 
+// Remove implements Store.
+func (m *Memory) Remove(ctx context.Context, subject string) error {
+	if !literal(subject) {
+		return fmt.Errorf("%q is no subject", subject)
+	}
+	if err := m.lock(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	m.log = slices.DeleteFunc(m.log, func(r Record) bool { return r.Subject == subject })
+	return nil
+}
+
 // Set implements Store.
 func (m *Memory) Set(ctx context.Context, entries ...Entry) error {
 	var refused error

@@ -12,10 +12,10 @@ import (
 )
 
 // Retain removes what is finished and older than a time: events that all the
-// named hooks are done with, operations that are settled, and cursors that have
-// a newer one. The last record of a subject always stays, and so does whatever
-// waits, however old it is (D5), and what came after its plug's cursor: it may be
-// said again, and is to be known then (D2).
+// named hooks are done with, operations that are settled, parked ones that are
+// resolved, and cursors that have a newer one. The last record of any other subject
+// always stays, and so does whatever waits or is parked, however old it is (D5), and
+// what came after its plug's cursor: it may be said again, and is to be known then (D2).
 func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookName) error {
 	old, err := j.store.Before(ctx, before)
 	if err != nil {
@@ -67,9 +67,35 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	}); err != nil {
 		return err
 	}
-	return j.purge(ctx, kindDone, func(r Record, _ id.Channel) (id.Sequence, error) {
+	if err := j.purge(ctx, kindDone, func(r Record, _ id.Channel) (id.Sequence, error) {
 		return r.Sequence, nil
-	})
+	}); err != nil {
+		return err
+	}
+	return j.retainParked(ctx, old)
+}
+
+// retainParked removes what is resolved of the parked operations: their content at
+// once, that they were resolved when that is old. What is parked stays (D5).
+func (j *Journal) retainParked(ctx context.Context, old id.Sequence) error {
+	records, err := j.parkedRecords(ctx, subject(kindParked, ">"))
+	if err != nil {
+		return err
+	}
+	for _, p := range records {
+		switch {
+		case p.Record.Resolution == journalv1.Resolution_RESOLUTION_UNSPECIFIED:
+			continue
+		case p.Sequence <= old:
+			err = j.store.Remove(ctx, parkedSubject(p.Channel, p.Record.Operation.GetId()))
+		default:
+			err = j.store.Purge(ctx, parkedSubject(p.Channel, p.Record.Operation.GetId()), p.Sequence)
+		}
+		if err != nil {
+			return fmt.Errorf("expire parked operations: %w", err)
+		}
+	}
+	return nil
 }
 
 // purge goes over the last record of each subject of a kind.

@@ -65,6 +65,9 @@ type Store interface {
 	// except the last record of the subject.
 	Purge(ctx context.Context, subject string, before id.Sequence) error
 
+	// Remove removes all records of a subject.
+	Remove(ctx context.Context, subject string) error
+
 	// Set stores the entries in the map, each replacing the one under the same
 	// subject. It returns when all are durable, or an error.
 	Set(ctx context.Context, entries ...Entry) error

@@ -2,10 +2,12 @@ package put_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +129,7 @@ type world struct {
 	plug    *fakePlug
 	live    put.Live
 	events  id.Sequence
+	refuses atomic.Pointer[string] // what begins the subjects that the journal takes no record under
 	stop    func()
 }
 
@@ -140,6 +143,12 @@ func inBubble(t *testing.T, change func(*put.Live), test func(*world)) {
 			Echo: plugv1.Echo_ECHO_NONE, AuthorMode: plugv1.AuthorMode_AUTHOR_MODE_NATIVE,
 			Features: []plugv1.Feature{plugv1.Feature_FEATURE_REPLY, plugv1.Feature_FEATURE_THREAD},
 		}}
+		w.store.Refuse = func(e journal.Entry) error {
+			if prefix := w.refuses.Load(); prefix != nil && strings.HasPrefix(e.Subject, *prefix) {
+				return errors.New("the disk is full")
+			}
+			return nil
+		}
 		if change != nil {
 			change(&w.live)
 		}

@@ -226,6 +226,59 @@ func (SettledAs) EnumDescriptor() ([]byte, []int) {
 	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{2}
 }
 
+// Resolution is what became of a parked operation.
+type Resolution int32
+
+const (
+	// It is parked.
+	Resolution_RESOLUTION_UNSPECIFIED Resolution = 0
+	// It was put back at the end of its channel's queue, as a new operation.
+	Resolution_RESOLUTION_PUT_BACK Resolution = 1
+	// It was dropped.
+	Resolution_RESOLUTION_DROPPED Resolution = 2
+)
+
+// Enum value maps for Resolution.
+var (
+	Resolution_name = map[int32]string{
+		0: "RESOLUTION_UNSPECIFIED",
+		1: "RESOLUTION_PUT_BACK",
+		2: "RESOLUTION_DROPPED",
+	}
+	Resolution_value = map[string]int32{
+		"RESOLUTION_UNSPECIFIED": 0,
+		"RESOLUTION_PUT_BACK":    1,
+		"RESOLUTION_DROPPED":     2,
+	}
+)
+
+func (x Resolution) Enum() *Resolution {
+	p := new(Resolution)
+	*p = x
+	return p
+}
+
+func (x Resolution) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Resolution) Descriptor() protoreflect.EnumDescriptor {
+	return file_plughost_journal_v1_journal_proto_enumTypes[3].Descriptor()
+}
+
+func (Resolution) Type() protoreflect.EnumType {
+	return &file_plughost_journal_v1_journal_proto_enumTypes[3]
+}
+
+func (x Resolution) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Resolution.Descriptor instead.
+func (Resolution) EnumDescriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{3}
+}
+
 // Meta is written once, when the journal is made.
 type Meta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -602,7 +655,9 @@ type Operation struct {
 	// True for an edit or delete by somebody who may change what others wrote.
 	Moderation bool `protobuf:"varint,11,opt,name=moderation,proto3" json:"moderation,omitempty"`
 	// When it is given up if nothing was sent until then; absent: never.
-	Expiry        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
+	Expiry *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
+	// The parked operation that this one puts back; absent for any other.
+	PutBack       *PutBack `protobuf:"bytes,13,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -721,6 +776,77 @@ func (x *Operation) GetExpiry() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Operation) GetPutBack() *PutBack {
+	if x != nil {
+		return x.PutBack
+	}
+	return nil
+}
+
+// PutBack says which parked operation a new one carries out after all.
+type PutBack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The parked one. It is resolved once this one is accepted.
+	OperationId string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// Parts that it is known to have sent, which are not sent again.
+	Sent []*v1.SentPart `protobuf:"bytes,2,rep,name=sent,proto3" json:"sent,omitempty"`
+	// The plug's continuation behind them.
+	Continuation  []byte `protobuf:"bytes,3,opt,name=continuation,proto3" json:"continuation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutBack) Reset() {
+	*x = PutBack{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutBack) ProtoMessage() {}
+
+func (x *PutBack) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutBack.ProtoReflect.Descriptor instead.
+func (*PutBack) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PutBack) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *PutBack) GetSent() []*v1.SentPart {
+	if x != nil {
+		return x.Sent
+	}
+	return nil
+}
+
+func (x *PutBack) GetContinuation() []byte {
+	if x != nil {
+		return x.Continuation
+	}
+	return nil
+}
+
 // OperationsRecord is a run of operations of one channel, accepted together.
 type OperationsRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -732,7 +858,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +870,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +883,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -780,7 +906,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +918,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +931,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -838,7 +964,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +976,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +989,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -913,7 +1039,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1051,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1064,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1041,7 +1167,8 @@ type Settled struct {
 	AuthorId string `protobuf:"bytes,9,opt,name=author_id,json=authorId,proto3" json:"author_id,omitempty"`
 	// What was done: a new message if unset.
 	As SettledAs `protobuf:"varint,10,opt,name=as,proto3,enum=plughost.journal.v1.SettledAs" json:"as,omitempty"`
-	// Operation whose messages were edited or deleted.
+	// Operation whose messages were edited or deleted; of a message that was put back,
+	// the parked one, whose parts are among the receipts.
 	OfOperationId string `protobuf:"bytes,11,opt,name=of_operation_id,json=ofOperationId,proto3" json:"of_operation_id,omitempty"`
 	// As Attempt.folded.
 	Folded []string `protobuf:"bytes,12,rep,name=folded,proto3" json:"folded,omitempty"`
@@ -1053,7 +1180,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1192,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1205,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1172,10 +1299,12 @@ func (x *Settled) GetReason() string {
 	return ""
 }
 
-// ParkedRecord keeps an operation that could not be delivered.
+// ParkedRecord keeps an operation that could not be delivered, for ever; or says
+// that it is resolved, and is then kept as long as what is finished.
 type ParkedRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation, whole.
+	// The operation, whole, with the content that was last tried; only its id once it
+	// is resolved.
 	Operation *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	// Why, for a person.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1186,14 +1315,22 @@ type ParkedRecord struct {
 	// When it was parked.
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
 	// Parts known to have been sent.
-	Sent          []*v1.SentPart `protobuf:"bytes,6,rep,name=sent,proto3" json:"sent,omitempty"`
+	Sent []*v1.SentPart `protobuf:"bytes,6,rep,name=sent,proto3" json:"sent,omitempty"`
+	// The plug's continuation behind them.
+	Continuation []byte `protobuf:"bytes,7,opt,name=continuation,proto3" json:"continuation,omitempty"`
+	// When the first attempt began; absent if there was none.
+	FirstTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
+	// What a person had done with it; unset while it is parked.
+	Resolution Resolution `protobuf:"varint,9,opt,name=resolution,proto3,enum=plughost.journal.v1.Resolution" json:"resolution,omitempty"`
+	// The operation as which it was put back.
+	PutBackId     string `protobuf:"bytes,10,opt,name=put_back_id,json=putBackId,proto3" json:"put_back_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1342,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1355,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1263,6 +1400,34 @@ func (x *ParkedRecord) GetSent() []*v1.SentPart {
 	return nil
 }
 
+func (x *ParkedRecord) GetContinuation() []byte {
+	if x != nil {
+		return x.Continuation
+	}
+	return nil
+}
+
+func (x *ParkedRecord) GetFirstTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstTime
+	}
+	return nil
+}
+
+func (x *ParkedRecord) GetResolution() Resolution {
+	if x != nil {
+		return x.Resolution
+	}
+	return Resolution_RESOLUTION_UNSPECIFIED
+}
+
+func (x *ParkedRecord) GetPutBackId() string {
+	if x != nil {
+		return x.PutBackId
+	}
+	return ""
+}
+
 // DoneRecord says that a hook has finished a record of events and all before it
 // in that channel. It follows all operations that came of them.
 type DoneRecord struct {
@@ -1278,7 +1443,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1455,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1468,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1338,7 +1503,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1515,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1528,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1413,7 +1578,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1590,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1603,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1499,7 +1664,7 @@ type FromRecord struct {
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1676,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1689,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1594,7 +1759,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1771,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1784,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1661,7 +1826,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1673,7 +1838,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1686,7 +1851,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1711,7 +1876,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +1888,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +1901,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -1775,7 +1940,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +1952,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +1965,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -1839,7 +2004,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +2016,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +2029,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -1901,7 +2066,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +2078,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2091,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -1972,7 +2137,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\xae\x04\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\xe7\x04\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
@@ -1988,7 +2153,12 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"moderation\x18\v \x01(\bR\n" +
 	"moderation\x122\n" +
-	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\"R\n" +
+	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\x127\n" +
+	"\bput_back\x18\r \x01(\v2\x1c.plughost.journal.v1.PutBackR\aputBack\"\x80\x01\n" +
+	"\aPutBack\x12!\n" +
+	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12.\n" +
+	"\x04sent\x18\x02 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
+	"\fcontinuation\x18\x03 \x01(\fR\fcontinuation\"R\n" +
 	"\x10OperationsRecord\x12>\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x1e.plughost.journal.v1.OperationR\n" +
@@ -2027,14 +2197,22 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	" \x01(\x0e2\x1e.plughost.journal.v1.SettledAsR\x02as\x12&\n" +
 	"\x0fof_operation_id\x18\v \x01(\tR\rofOperationId\x12\x16\n" +
 	"\x06folded\x18\f \x03(\tR\x06folded\x12\x16\n" +
-	"\x06reason\x18\x14 \x01(\tR\x06reason\"\x95\x02\n" +
+	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xd5\x03\n" +
 	"\fParkedRecord\x12<\n" +
 	"\toperation\x18\x01 \x01(\v2\x1e.plughost.journal.v1.OperationR\toperation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x123\n" +
 	"\averdict\x18\x03 \x01(\x0e2\x19.plughost.plug.v1.VerdictR\averdict\x12\x1a\n" +
 	"\battempts\x18\x04 \x01(\rR\battempts\x12.\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12.\n" +
-	"\x04sent\x18\x06 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\"B\n" +
+	"\x04sent\x18\x06 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
+	"\fcontinuation\x18\a \x01(\fR\fcontinuation\x129\n" +
+	"\n" +
+	"first_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x12?\n" +
+	"\n" +
+	"resolution\x18\t \x01(\x0e2\x1f.plughost.journal.v1.ResolutionR\n" +
+	"resolution\x12\x1e\n" +
+	"\vput_back_id\x18\n" +
+	" \x01(\tR\tputBackId\"B\n" +
 	"\n" +
 	"DoneRecord\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
@@ -2102,7 +2280,12 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x16SETTLED_AS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSETTLED_AS_EDIT\x10\x01\x12\x15\n" +
 	"\x11SETTLED_AS_DELETE\x10\x02\x12\x14\n" +
-	"\x10SETTLED_AS_OTHER\x10\x03BBZ@github.com/plughost/plughost/proto/plughost/journal/v1;journalv1b\x06proto3"
+	"\x10SETTLED_AS_OTHER\x10\x03*Y\n" +
+	"\n" +
+	"Resolution\x12\x1a\n" +
+	"\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13RESOLUTION_PUT_BACK\x10\x01\x12\x16\n" +
+	"\x12RESOLUTION_DROPPED\x10\x02BBZ@github.com/plughost/plughost/proto/plughost/journal/v1;journalv1b\x06proto3"
 
 var (
 	file_plughost_journal_v1_journal_proto_rawDescOnce sync.Once
@@ -2116,94 +2299,100 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 	return file_plughost_journal_v1_journal_proto_rawDescData
 }
 
-var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
 	(SettledAs)(0),                // 2: plughost.journal.v1.SettledAs
-	(*Meta)(nil),                  // 3: plughost.journal.v1.Meta
-	(*InstanceRecord)(nil),        // 4: plughost.journal.v1.InstanceRecord
-	(*EventsRecord)(nil),          // 5: plughost.journal.v1.EventsRecord
-	(*CursorRecord)(nil),          // 6: plughost.journal.v1.CursorRecord
-	(*GapRecord)(nil),             // 7: plughost.journal.v1.GapRecord
-	(*MessageKey)(nil),            // 8: plughost.journal.v1.MessageKey
-	(*Operation)(nil),             // 9: plughost.journal.v1.Operation
-	(*OperationsRecord)(nil),      // 10: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 11: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 12: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 13: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 14: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 15: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 16: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 17: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 18: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 19: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 20: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 21: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 22: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 23: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 24: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 25: plughost.journal.v1.KnownRecord
-	nil,                           // 26: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 27: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 29: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 30: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 31: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 32: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 33: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 34: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 35: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 36: plughost.plug.v1.User
+	(Resolution)(0),               // 3: plughost.journal.v1.Resolution
+	(*Meta)(nil),                  // 4: plughost.journal.v1.Meta
+	(*InstanceRecord)(nil),        // 5: plughost.journal.v1.InstanceRecord
+	(*EventsRecord)(nil),          // 6: plughost.journal.v1.EventsRecord
+	(*CursorRecord)(nil),          // 7: plughost.journal.v1.CursorRecord
+	(*GapRecord)(nil),             // 8: plughost.journal.v1.GapRecord
+	(*MessageKey)(nil),            // 9: plughost.journal.v1.MessageKey
+	(*Operation)(nil),             // 10: plughost.journal.v1.Operation
+	(*PutBack)(nil),               // 11: plughost.journal.v1.PutBack
+	(*OperationsRecord)(nil),      // 12: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 13: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 14: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 15: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 16: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 17: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 18: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 19: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 20: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 21: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 22: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 23: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 24: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 25: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 26: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 27: plughost.journal.v1.KnownRecord
+	nil,                           // 28: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 29: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 31: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 32: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 33: plughost.plug.v1.Action
+	(*v1.SentPart)(nil),           // 34: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 35: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 36: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 37: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 38: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	26, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	27, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	28, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	29, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	30, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
-	8,  // 5: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	31, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	28, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	31, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
-	8,  // 9: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
-	8,  // 10: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
-	8,  // 11: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	28, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	9,  // 13: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	14, // 14: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	13, // 15: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	11, // 16: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	28, // 17: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	28, // 18: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	32, // 19: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	11, // 20: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
-	0,  // 21: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
-	1,  // 22: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	33, // 23: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	8,  // 24: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
-	2,  // 25: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	9,  // 26: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	34, // 27: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	28, // 28: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	32, // 29: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	8,  // 30: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	33, // 31: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	33, // 32: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	22, // 33: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	35, // 34: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	33, // 35: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	35, // 36: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	36, // 37: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	35, // 38: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	35, // 39: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	36, // 40: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	28, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	29, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	30, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	31, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	32, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	9,  // 5: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
+	33, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	30, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	33, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	9,  // 9: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
+	9,  // 10: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
+	9,  // 11: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
+	30, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	11, // 13: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
+	34, // 14: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
+	10, // 15: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	16, // 16: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	15, // 17: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	13, // 18: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	30, // 19: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	30, // 20: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	34, // 21: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	13, // 22: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	0,  // 23: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
+	1,  // 24: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
+	35, // 25: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	9,  // 26: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	2,  // 27: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
+	10, // 28: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	36, // 29: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	30, // 30: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	34, // 31: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	30, // 32: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
+	3,  // 33: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
+	9,  // 34: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	35, // 35: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	35, // 36: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	24, // 37: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	37, // 38: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	35, // 39: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	37, // 40: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	38, // 41: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	37, // 42: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	37, // 43: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	38, // 44: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_plughost_journal_v1_journal_proto_init() }
@@ -2216,8 +2405,8 @@ func file_plughost_journal_v1_journal_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   24,
+			NumEnums:      4,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -23,6 +23,8 @@ type config struct {
 	Password string `json:"password,omitempty" jsonschema:"description=Password of the account.,minLength=8,writeOnly=true"`
 	// Start says how the plug's Start ends; slow_stop, that Stop takes long.
 	Start string `json:"start,omitempty" jsonschema:"description=How starting ends.,enum=ready,enum=unreachable,enum=logged_out,enum=bad_config,enum=slow_stop"`
+	// Open is a file without which every Put is refused.
+	Open string `json:"open,omitempty" jsonschema:"description=Messages are refused until this file is there."`
 }
 
 func main() {
@@ -46,7 +48,10 @@ func main() {
 }
 
 // network connects to nothing.
-type network struct{ slow bool }
+type network struct {
+	slow bool
+	open string
+}
 
 // Start implements plug.Plug.
 func (n *network) Start(_ context.Context, s *plug.Session) (*plug.Started, error) {
@@ -62,7 +67,7 @@ func (n *network) Start(_ context.Context, s *plug.Session) (*plug.Started, erro
 	case "bad_config":
 		return nil, plug.BadConfig("/server", errors.New("there is no such server"))
 	}
-	n.slow = c.Start == "slow_stop"
+	n.slow, n.open = c.Start == "slow_stop", c.Open
 	return &plug.Started{NetworkID: "test:" + s.Instance}, nil
 }
 
@@ -78,6 +83,11 @@ func (n *network) Stop(ctx context.Context) error {
 type both struct{ network }
 
 // Put implements plug.Putter.
-func (*both) Put(_ context.Context, p *plug.Part) (*plugv1.Receipt, error) {
+func (b *both) Put(_ context.Context, p *plug.Part) (*plugv1.Receipt, error) {
+	if b.open != "" {
+		if _, err := os.Stat(b.open); err != nil {
+			return nil, plug.Refused(errors.New("the channel is closed"))
+		}
+	}
 	return &plugv1.Receipt{Id: p.OperationID}, nil
 }
