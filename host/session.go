@@ -95,7 +95,7 @@ func (s *session) Start(ctx context.Context) error {
 	}
 	s.maxSilence = abilities.GetMaxSilence().AsDuration()
 	s.services = described.Services
-	s.host.put.Attach(s.network, put.Live{
+	live := put.Live{
 		Link:       s.link,
 		Scope:      described.PutScope,
 		Concurrent: described.MaxConcurrentPuts,
@@ -103,10 +103,17 @@ func (s *session) Start(ctx context.Context) error {
 		Accepts:    described.Accepts,
 		Channels:   started.Channels,
 		Files:      s.host.spool(s.plug.Name),
-	})
+	}
+	if s.serves(plugv1.History_ServiceDesc.ServiceName) {
+		live.History = s.link.History()
+	}
+	s.host.put.Attach(s.network, live)
 	s.host.setLink(s.plug.Name, s.link)
 	return nil
 }
+
+// serves tells whether the plug has an optional service.
+func (s *session) serves(service string) bool { return slices.Contains(s.services, service) }
 
 // request makes the plug's own directories and what Start brings.
 func (s *session) request() (*plugv1.StartRequest, error) {
@@ -178,7 +185,7 @@ func (s *session) Serve(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	s.host.setSession(s.network, end)
-	if slices.Contains(s.services, plugv1.NetworkStatus_ServiceDesc.ServiceName) {
+	if s.serves(plugv1.NetworkStatus_ServiceDesc.ServiceName) {
 		watching := make(chan struct{})
 		go func() {
 			defer close(watching)

@@ -121,7 +121,9 @@ const (
 	// A PutOutcome on the stream.
 	SettledBy_SETTLED_BY_PUT_OUTCOME SettledBy = 3
 	// The host's own decision.
-	SettledBy_SETTLED_BY_HOST SettledBy = 4 // 5 is kept for History.
+	SettledBy_SETTLED_BY_HOST SettledBy = 4
+	// What the network's History finds.
+	SettledBy_SETTLED_BY_HISTORY SettledBy = 5
 )
 
 // Enum value maps for SettledBy.
@@ -132,6 +134,7 @@ var (
 		2: "SETTLED_BY_ECHO",
 		3: "SETTLED_BY_PUT_OUTCOME",
 		4: "SETTLED_BY_HOST",
+		5: "SETTLED_BY_HISTORY",
 	}
 	SettledBy_value = map[string]int32{
 		"SETTLED_BY_UNSPECIFIED": 0,
@@ -139,6 +142,7 @@ var (
 		"SETTLED_BY_ECHO":        2,
 		"SETTLED_BY_PUT_OUTCOME": 3,
 		"SETTLED_BY_HOST":        4,
+		"SETTLED_BY_HISTORY":     5,
 	}
 )
 
@@ -2080,13 +2084,14 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOUTCOME_SENT\x10\x01\x12\x12\n" +
 	"\x0eOUTCOME_PARKED\x10\x02\x12\x13\n" +
-	"\x0fOUTCOME_DROPPED\x10\x03*\x84\x01\n" +
+	"\x0fOUTCOME_DROPPED\x10\x03*\x9c\x01\n" +
 	"\tSettledBy\x12\x1a\n" +
 	"\x16SETTLED_BY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11SETTLED_BY_ANSWER\x10\x01\x12\x13\n" +
 	"\x0fSETTLED_BY_ECHO\x10\x02\x12\x1a\n" +
 	"\x16SETTLED_BY_PUT_OUTCOME\x10\x03\x12\x13\n" +
-	"\x0fSETTLED_BY_HOST\x10\x04*i\n" +
+	"\x0fSETTLED_BY_HOST\x10\x04\x12\x16\n" +
+	"\x12SETTLED_BY_HISTORY\x10\x05*i\n" +
 	"\tSettledAs\x12\x1a\n" +
 	"\x16SETTLED_AS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSETTLED_AS_EDIT\x10\x01\x12\x15\n" +
