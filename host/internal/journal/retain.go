@@ -12,8 +12,8 @@ import (
 )
 
 // Retain removes what is finished and older than a time: events that all the
-// named hooks are done with, operations that are settled, and cursors that have
-// a newer one. The last record of a subject always stays, and so does whatever
+// named hooks are done with, operations that are settled, and cursors and gaps that
+// have a newer record. The last record of a subject always stays, and so does whatever
 // waits, however old it is (D5).
 func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookName) error {
 	old, err := j.store.Before(ctx, before)
@@ -52,7 +52,7 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindCursor} {
+	for _, kind := range []string{kindDone, kindCursor, kindGap} {
 		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
 			return r.Sequence, nil
 		}); err != nil {

@@ -5,7 +5,7 @@
 //
 //	ev.<network>.<channel>           EventsRecord    what a plug said
 //	cursor.<network>.<scope or _>    CursorRecord    where the plug would resume
-//	gap.<network>                    GapRecord       what could not be resumed
+//	gap.<network>                    GapsRecord      what could not be resumed
 //	out.<network>.<channel>          OperationsRecord what was accepted for it
 //	put.<network>.<channel>          PutRecord       how far the puts have come
 //	done.<hook>.<network>.<channel>  DoneRecord      how far a hook has come
@@ -454,18 +454,71 @@ func (x *CursorRecord) GetCursor() *v1.Cursor {
 	return nil
 }
 
-// GapRecord is a gap that a plug reported.
+// GapsRecord lists the gaps of a network that are remembered, the oldest first; the
+// last of its subject counts.
+type GapsRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gaps, at most 100.
+	Gaps          []*GapRecord `protobuf:"bytes,2,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GapsRecord) Reset() {
+	*x = GapsRecord{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GapsRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GapsRecord) ProtoMessage() {}
+
+func (x *GapsRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GapsRecord.ProtoReflect.Descriptor instead.
+func (*GapsRecord) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GapsRecord) GetGaps() []*GapRecord {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+// GapRecord is a gap that a plug reported, and what became of it.
 type GapRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The gap.
-	Gap           *v1.Gap `protobuf:"bytes,1,opt,name=gap,proto3" json:"gap,omitempty"`
+	// The gap. Its since is absent if neither the plug nor the host knows it.
+	Gap *v1.Gap `protobuf:"bytes,1,opt,name=gap,proto3" json:"gap,omitempty"`
+	// When nothing more is done to fill it; absent: it is still to be filled.
+	ClosedTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=closed_time,json=closedTime,proto3" json:"closed_time,omitempty"`
+	// Messages that the network's history gave for it.
+	Filled uint32 `protobuf:"varint,3,opt,name=filled,proto3" json:"filled,omitempty"`
+	// Why nothing, or not all, could be filled, for a person; empty: all was.
+	Lack          string `protobuf:"bytes,4,opt,name=lack,proto3" json:"lack,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GapRecord) Reset() {
 	*x = GapRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +530,7 @@ func (x *GapRecord) String() string {
 func (*GapRecord) ProtoMessage() {}
 
 func (x *GapRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +543,7 @@ func (x *GapRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapRecord.ProtoReflect.Descriptor instead.
 func (*GapRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GapRecord) GetGap() *v1.Gap {
@@ -498,6 +551,27 @@ func (x *GapRecord) GetGap() *v1.Gap {
 		return x.Gap
 	}
 	return nil
+}
+
+func (x *GapRecord) GetClosedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClosedTime
+	}
+	return nil
+}
+
+func (x *GapRecord) GetFilled() uint32 {
+	if x != nil {
+		return x.Filled
+	}
+	return 0
+}
+
+func (x *GapRecord) GetLack() string {
+	if x != nil {
+		return x.Lack
+	}
+	return ""
 }
 
 // MessageKey names a message for good: the one that others are copies of. A
@@ -517,7 +591,7 @@ type MessageKey struct {
 
 func (x *MessageKey) Reset() {
 	*x = MessageKey{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -529,7 +603,7 @@ func (x *MessageKey) String() string {
 func (*MessageKey) ProtoMessage() {}
 
 func (x *MessageKey) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -542,7 +616,7 @@ func (x *MessageKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageKey.ProtoReflect.Descriptor instead.
 func (*MessageKey) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MessageKey) GetNetworkId() string {
@@ -603,7 +677,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +689,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +702,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Operation) GetId() string {
@@ -726,7 +800,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +812,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +825,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -774,7 +848,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +860,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +873,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -832,7 +906,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +918,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +931,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -907,7 +981,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +993,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1006,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1047,7 +1121,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1133,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1146,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1187,7 +1261,7 @@ type ParkedRecord struct {
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1273,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1286,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1272,7 +1346,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1358,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1371,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1332,7 +1406,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1418,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1431,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1407,7 +1481,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1493,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1506,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1493,7 +1567,7 @@ type FromRecord struct {
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1579,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1592,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1588,7 +1662,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1674,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +1687,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1655,7 +1729,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1741,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1754,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1705,7 +1779,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +1791,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +1804,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -1769,7 +1843,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +1855,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +1868,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -1833,7 +1907,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1919,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1932,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -1895,7 +1969,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +1981,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +1994,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -1957,9 +2031,16 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\rreceived_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\freceivedTime\x12\x1a\n" +
 	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"@\n" +
 	"\fCursorRecord\x120\n" +
-	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\"4\n" +
+	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\"F\n" +
+	"\n" +
+	"GapsRecord\x122\n" +
+	"\x04gaps\x18\x02 \x03(\v2\x1e.plughost.journal.v1.GapRecordR\x04gapsJ\x04\b\x01\x10\x02\"\x9d\x01\n" +
 	"\tGapRecord\x12'\n" +
-	"\x03gap\x18\x01 \x01(\v2\x15.plughost.plug.v1.GapR\x03gap\"U\n" +
+	"\x03gap\x18\x01 \x01(\v2\x15.plughost.plug.v1.GapR\x03gap\x12;\n" +
+	"\vclosed_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"closedTime\x12\x16\n" +
+	"\x06filled\x18\x03 \x01(\rR\x06filled\x12\x12\n" +
+	"\x04lack\x18\x04 \x01(\tR\x04lack\"U\n" +
 	"\n" +
 	"MessageKey\x12\x1d\n" +
 	"\n" +
@@ -2111,7 +2192,7 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
@@ -2120,84 +2201,87 @@ var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(*InstanceRecord)(nil),        // 4: plughost.journal.v1.InstanceRecord
 	(*EventsRecord)(nil),          // 5: plughost.journal.v1.EventsRecord
 	(*CursorRecord)(nil),          // 6: plughost.journal.v1.CursorRecord
-	(*GapRecord)(nil),             // 7: plughost.journal.v1.GapRecord
-	(*MessageKey)(nil),            // 8: plughost.journal.v1.MessageKey
-	(*Operation)(nil),             // 9: plughost.journal.v1.Operation
-	(*OperationsRecord)(nil),      // 10: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 11: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 12: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 13: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 14: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 15: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 16: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 17: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 18: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 19: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 20: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 21: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 22: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 23: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 24: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 25: plughost.journal.v1.KnownRecord
-	nil,                           // 26: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 27: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 29: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 30: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 31: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 32: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 33: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 34: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 35: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 36: plughost.plug.v1.User
+	(*GapsRecord)(nil),            // 7: plughost.journal.v1.GapsRecord
+	(*GapRecord)(nil),             // 8: plughost.journal.v1.GapRecord
+	(*MessageKey)(nil),            // 9: plughost.journal.v1.MessageKey
+	(*Operation)(nil),             // 10: plughost.journal.v1.Operation
+	(*OperationsRecord)(nil),      // 11: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 12: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 13: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 14: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 15: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 16: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 17: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 18: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 19: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 20: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 21: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 22: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 23: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 24: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 25: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 26: plughost.journal.v1.KnownRecord
+	nil,                           // 27: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 28: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 30: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 31: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 32: plughost.plug.v1.Action
+	(*v1.SentPart)(nil),           // 33: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 34: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 35: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 36: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 37: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	26, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	27, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	28, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	29, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	30, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
-	8,  // 5: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	31, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	28, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	31, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
-	8,  // 9: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
-	8,  // 10: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
-	8,  // 11: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	28, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	9,  // 13: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	14, // 14: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	13, // 15: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	11, // 16: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	28, // 17: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	28, // 18: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	32, // 19: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	11, // 20: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
-	0,  // 21: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
-	1,  // 22: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	33, // 23: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	8,  // 24: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
-	2,  // 25: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	9,  // 26: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	34, // 27: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	28, // 28: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	32, // 29: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	8,  // 30: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	33, // 31: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	33, // 32: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	22, // 33: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	35, // 34: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	33, // 35: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	35, // 36: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	36, // 37: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	35, // 38: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	35, // 39: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	36, // 40: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	27, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	28, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	29, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	30, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	8,  // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
+	31, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	29, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
+	9,  // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
+	32, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	29, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	32, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	9,  // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
+	9,  // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
+	9,  // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
+	29, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	10, // 15: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	15, // 16: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	14, // 17: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	12, // 18: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	29, // 19: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	29, // 20: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	33, // 21: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	12, // 22: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	0,  // 23: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
+	1,  // 24: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
+	34, // 25: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	9,  // 26: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	2,  // 27: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
+	10, // 28: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	35, // 29: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	29, // 30: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	33, // 31: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	9,  // 32: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	34, // 33: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	34, // 34: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	23, // 35: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	36, // 36: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	34, // 37: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	36, // 38: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	37, // 39: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	36, // 40: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	36, // 41: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	37, // 42: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_plughost_journal_v1_journal_proto_init() }
@@ -2211,7 +2295,7 @@ func file_plughost_journal_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
