@@ -62,6 +62,7 @@ type Host struct {
 	pids        map[id.InstanceName]int
 	links       map[id.InstanceName]*link.Link // of the plugs that are up
 	rings       map[id.InstanceName]*logs.Ring
+	gaps        map[id.NetworkID][]*journalv1.GapRecord
 }
 
 // running is what callers from outside use of a host that runs.
@@ -106,6 +107,7 @@ func New(o Options) (*Host, error) {
 		pids:          map[id.InstanceName]int{},
 		links:         map[id.InstanceName]*link.Link{},
 		rings:         map[id.InstanceName]*logs.Ring{},
+		gaps:          map[id.NetworkID][]*journalv1.GapRecord{},
 	}, nil
 }
 
@@ -308,6 +310,13 @@ func (h *Host) addPlug(ctx context.Context, p Plug) error {
 	h.directory.change(p.Name, func(e *entry) {
 		e.label, e.network, e.sources = p.Label, id.NetworkID(known.NetworkId), known.Sources
 	})
+	gaps, err := h.journal.Gaps(ctx, id.NetworkID(known.NetworkId))
+	if err != nil {
+		return fmt.Errorf("plug %s: %w", p.Name, err)
+	}
+	h.mu.Lock()
+	h.gaps[id.NetworkID(known.NetworkId)] = gaps
+	h.mu.Unlock()
 	if p.Fault != "" {
 		h.directory.change(p.Name, func(e *entry) { e.tried = true })
 		return nil
@@ -377,7 +386,7 @@ func (h *Host) intake(n id.NetworkID, log hclog.Logger) *intake.Intake {
 	defer h.mu.Unlock()
 	in := h.intakes[n]
 	if in == nil {
-		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, BestEffort: h.bestEffort, Logger: log.Named("intake")})
+		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, Gaps: h.setGaps, BestEffort: h.bestEffort, Logger: log.Named("intake")})
 		h.intakes[n] = in
 	}
 	return in

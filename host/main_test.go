@@ -246,9 +246,8 @@ func (h *hostProcess) stop() {
 	}
 }
 
-// nothingWaits looks into the journal of a host that has stopped: every operation
-// that was accepted is settled, and none is parked.
-func nothingWaits(t *testing.T, dataDir string) {
+// readJournal reads the journal of a host that has stopped.
+func readJournal(t *testing.T, dataDir string, read func(context.Context, *journal.Journal) error) {
 	t.Helper()
 	store, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: filepath.Join(dataDir, "journal"), Logger: hclog.NewNullLogger()})
 	if err != nil {
@@ -256,32 +255,44 @@ func nothingWaits(t *testing.T, dataDir string) {
 	}
 	defer store.Close()
 	j, err := journal.Open(t.Context(), store)
+	if err == nil {
+		err = read(t.Context(), j)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	parked, err := j.Parked(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(parked) > 0 {
-		t.Errorf("operations are parked: %v", parked)
-	}
-	_, puts, err := j.OperationLanes(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(puts) == 0 {
-		t.Error("the journal knows of no puts")
-	}
-	for c, p := range puts {
-		waiting, err := j.Standing(t.Context(), c, id.Sequence(p.Settled.GetPosition().GetSequence()))
+}
+
+// nothingWaits looks into the journal of a host that has stopped: every operation
+// that was accepted is settled, and none is parked.
+func nothingWaits(t *testing.T, dataDir string) {
+	t.Helper()
+	readJournal(t, dataDir, func(ctx context.Context, j *journal.Journal) error {
+		parked, err := j.Parked(ctx)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		if len(waiting) > 0 || p.Attempt != nil {
-			t.Errorf("%s: %d operations wait, and the last attempt is %v", c, len(waiting), p.Attempt)
+		if len(parked) > 0 {
+			t.Errorf("operations are parked: %v", parked)
 		}
-	}
+		_, puts, err := j.OperationLanes(ctx)
+		if err != nil {
+			return err
+		}
+		if len(puts) == 0 {
+			t.Error("the journal knows of no puts")
+		}
+		for c, p := range puts {
+			waiting, err := j.Standing(ctx, c, id.Sequence(p.Settled.GetPosition().GetSequence()))
+			if err != nil {
+				return err
+			}
+			if len(waiting) > 0 || p.Attempt != nil {
+				t.Errorf("%s: %d operations wait, and the last attempt is %v", c, len(waiting), p.Attempt)
+			}
+		}
+		return nil
+	})
 }
 
 func (h *hostProcess) log() string {

@@ -69,8 +69,9 @@ func (h *Host) supervised(name id.InstanceName, do func(*supervisor.Supervisor))
 }
 
 func (h *Host) status(name id.InstanceName, s supervisor.Status) Status {
+	network := h.directory.network(name)
 	h.mu.Lock()
-	pid := h.pids[name]
+	pid, gaps := h.pids[name], h.gaps[network]
 	h.mu.Unlock()
 	switch s.State {
 	case supervisor.StateReady, supervisor.StateDegraded, supervisor.StateStopping:
@@ -79,7 +80,7 @@ func (h *Host) status(name id.InstanceName, s supervisor.Status) Status {
 	}
 	return Status{
 		Plug: name, State: s.State.String(), Reason: s.Reason, Since: s.Since, NextTry: s.NextTry,
-		Restarts: s.Restarts, Pid: pid, Network: h.directory.network(name),
+		Restarts: s.Restarts, Pid: pid, Network: network, Gaps: publicGaps(gaps),
 	}
 }
 

@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/backfill"
 	"github.com/plughost/plughost/host/internal/intake"
 	"github.com/plughost/plughost/host/internal/link"
 	"github.com/plughost/plughost/host/internal/process"
@@ -59,6 +61,7 @@ type session struct {
 	network    id.NetworkID
 	maxSilence time.Duration
 	services   []string // the optional ones that the plug serves
+	channels   []id.ChannelSource
 }
 
 // Start implements supervisor.Session: it asks the plug what it is, has it
@@ -95,7 +98,8 @@ func (s *session) Start(ctx context.Context) error {
 	}
 	s.maxSilence = abilities.GetMaxSilence().AsDuration()
 	s.services = described.Services
-	s.host.put.Attach(s.network, put.Live{
+	s.channels = visible(started.Channels)
+	live := put.Live{
 		Link:       s.link,
 		Scope:      described.PutScope,
 		Concurrent: described.MaxConcurrentPuts,
@@ -103,10 +107,17 @@ func (s *session) Start(ctx context.Context) error {
 		Accepts:    described.Accepts,
 		Channels:   started.Channels,
 		Files:      s.host.spool(s.plug.Name),
-	})
+	}
+	if s.serves(plugv1.History_ServiceDesc.ServiceName) {
+		live.History = s.link.History()
+	}
+	s.host.put.Attach(s.network, live)
 	s.host.setLink(s.plug.Name, s.link)
 	return nil
 }
+
+// serves tells whether the plug has an optional service.
+func (s *session) serves(service string) bool { return slices.Contains(s.services, service) }
 
 // request makes the plug's own directories and what Start brings.
 func (s *session) request() (*plugv1.StartRequest, error) {
@@ -176,20 +187,17 @@ func (s *session) bind(ctx context.Context, described *plugv1.DescribeResponse, 
 // A stream that ends is opened anew once, from what the host has.
 func (s *session) Serve(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
+	var beside sync.WaitGroup
+	defer func() {
+		end(nil)
+		beside.Wait()
+	}()
 	s.host.setSession(s.network, end)
-	if slices.Contains(s.services, plugv1.NetworkStatus_ServiceDesc.ServiceName) {
-		watching := make(chan struct{})
-		go func() {
-			defer close(watching)
-			s.watchStatus(ctx, end)
-		}()
-		defer func() {
-			end(nil)
-			<-watching
-		}()
+	if s.serves(plugv1.NetworkStatus_ServiceDesc.ServiceName) {
+		beside.Go(func() { s.watchStatus(ctx, end) })
 	}
 	in := s.host.intake(s.network, s.log)
+	beside.Go(func() { backfill.Run(ctx, s.backfill(in)) })
 	var last error
 	for {
 		opened := time.Now()
@@ -203,6 +211,26 @@ func (s *session) Serve(ctx context.Context) error {
 		s.log.Warn("the plug's stream ended; opened anew", "error", err)
 		last = err
 	}
+}
+
+// backfill says how the network's gaps are filled.
+func (s *session) backfill(in *intake.Intake) backfill.Options {
+	o := backfill.Options{Intake: in, Channels: s.channels, Logger: s.log}
+	if s.serves(plugv1.History_ServiceDesc.ServiceName) {
+		o.History = s.link.History()
+	}
+	return o
+}
+
+// visible lists the channels whose messages the account can read.
+func visible(all []*plugv1.ChannelStatus) (sources []id.ChannelSource) {
+	for _, c := range all {
+		switch c.State {
+		case plugv1.ChannelState_CHANNEL_STATE_UNSPECIFIED, plugv1.ChannelState_CHANNEL_STATE_JOINED, plugv1.ChannelState_CHANNEL_STATE_READ_ONLY:
+			sources = append(sources, id.ChannelSource(c.Source))
+		}
+	}
+	return sources
 }
 
 // watchStatus shows how the plug's connection to its network is, until ctx ends. The

@@ -25,4 +25,6 @@ type Status struct {
 	Pid int
 	// Network identifies what the plug is; empty before its first start.
 	Network id.NetworkID
+	// Gaps are the times that could not be replayed, oldest first, at most 100.
+	Gaps []Gap
 }

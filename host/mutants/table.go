@@ -10,6 +10,8 @@ type mutation struct {
 const (
 	gateFile       = "host/internal/gate/gate.go"
 	intakeFile     = "host/internal/intake/intake.go"
+	appendFile     = "host/internal/intake/append.go"
+	knownFile      = "host/internal/intake/known.go"
 	drainFile      = "host/internal/drain/drain.go"
 	operationFile  = "host/internal/put/operation.go"
 	attemptFile    = "host/internal/put/attempt.go"
@@ -63,8 +65,8 @@ var mutations = []mutation{
 	{
 		name: "intake: cursors before the events",
 		file: intakeFile,
-		old:  "	rounds, err := in.runs(ctx, answer.Events)\n",
-		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	rounds, err := in.runs(ctx, answer.Events)\n",
+		old:  "	if err := in.appendEvents(ctx, answer.Events); err != nil {\n",
+		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	if err := in.appendEvents(ctx, answer.Events); err != nil {\n",
 	},
 	{
 		name: "intake: acknowledgement before the cursor",
@@ -80,33 +82,33 @@ var mutations = []mutation{
 	},
 	{
 		name: "intake: known events are forgotten on a restart",
-		file: intakeFile,
-		old:  "			in.repeated(c, e)\n			in.known(c, e)\n",
-		new:  "			_, _ = c, e\n",
+		file: knownFile,
+		old:  "			yield(c.Source, e)\n",
+		new:  "			_ = e\n",
 	},
 	{
 		name: "intake: what was not stored counts as known",
-		file: intakeFile,
-		old:  "			in.loaded, in.events, in.messages = false, newKnown(knownEvents), newKnown(knownEvents)\n",
+		file: appendFile,
+		old:  "		in.loaded, in.known = false, newKnowledge()\n",
 		new:  "",
 	},
 	{
 		name: "intake: a lost answer counts as a refusal",
-		file: intakeFile,
+		file: appendFile,
 		old:  "			s = r.Sequence\n",
 		new:  "			s = 0\n",
 	},
 	{
 		name: "intake: an unanswered look-up counts as not there",
-		file: intakeFile,
+		file: appendFile,
 		old:  "		if err != nil {\n			return err\n		}\n		record, err := journal.EventsOf(r)\n		if err == nil && len(record.Events) > 0",
 		new:  "		if err != nil {\n			return nil\n		}\n		record, err := journal.EventsOf(r)\n		if err == nil && len(record.Events) > 0",
 	},
 	{
 		name: "intake: a second message of a known id is not withheld",
-		file: intakeFile,
-		old:  "		if in.known(c, e) {\n",
-		new:  "		if in.known(c, e) && false {\n",
+		file: appendFile,
+		old:  "		if in.known.said(c.Source, e) {\n",
+		new:  "		if in.known.said(c.Source, e) && false {\n",
 	},
 	{
 		name: "drain: withheld events are yielded",
@@ -231,7 +233,7 @@ var mutations = []mutation{
 	{
 		name: "put: attempts without end",
 		file: attemptFile,
-		old:  "last != nil && int(last.Uncertain) > slot.retries(last) {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
+		old:  "last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
 		new:  "last != nil && false {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
 	},
 	{
@@ -362,7 +364,7 @@ var mutations = []mutation{
 	},
 	{
 		name: "intake: what was refused is dropped",
-		file: intakeFile,
+		file: appendFile,
 		old:  "			if runs = refused; len(runs) == 0 {\n				return nil\n			}\n			return err\n",
 		new:  "			_, runs = err, refused\n			return nil\n",
 	},

@@ -71,7 +71,7 @@ func build(dir string) error {
 			return fmt.Errorf("go build %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	for _, name := range []string{"bare", "feed", "pager", "crashes"} {
+	for _, name := range []string{"bare", "feed", "forgetful", "pager", "crashes"} {
 		if err := os.Link(filepath.Join(plugs, "irc"), filepath.Join(plugs, name)); err != nil {
 			return err
 		}
@@ -108,6 +108,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code":      code,
 			"await":     await,
+			"awaitgap":  awaitGap,
 			"untilsays": untilSays,
 			"fetch":     fetch,
 			"press":     press,
@@ -155,15 +156,27 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: await DATADIR PLUG STATE [N]")
 	}
 	restarts := number(ts, args[3:], 0)
+	untilStatus(ts, args, func(s host.Status) bool { return s.State == args[2] && s.Restarts >= restarts })
+}
+
+// awaitGap waits until a host's plug has a gap for which nothing more is done: awaitgap
+// DATADIR PLUG.
+func awaitGap(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: awaitgap DATADIR PLUG")
+	}
+	untilStatus(ts, args, func(s host.Status) bool { return len(s.Gaps) > 0 && s.Gaps[0].Closed })
+}
+
+// untilStatus waits until the status of the plug args[1] of the host args[0] is so.
+func untilStatus(ts *testscript.TestScript, args []string, so func(host.Status) bool) {
 	client := api.NewClient(ts.MkAbs(args[0]))
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	until(ts, strings.Join(args, " "), func() bool {
 		plugs, err := client.Plugs(ctx)
-		return err == nil && slices.ContainsFunc(plugs, func(s host.Status) bool {
-			return string(s.Plug) == args[1] && s.State == args[2] && s.Restarts >= restarts
-		})
+		return err == nil && slices.ContainsFunc(plugs, func(s host.Status) bool { return string(s.Plug) == args[1] && so(s) })
 	})
 }
 

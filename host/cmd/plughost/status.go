@@ -99,7 +99,7 @@ func (cmd statusCommand) Run() error {
 	if cmd.JSON {
 		err = printJSON(os.Stdout, plugs, queues)
 	} else {
-		err = errors.Join(printTable(os.Stdout, plugs, time.Now()), printQueues(os.Stdout, queues, time.Now()))
+		err = errors.Join(printTable(os.Stdout, plugs, time.Now()), printQueues(os.Stdout, queues, time.Now()), printGaps(os.Stdout, plugs))
 	}
 	if err != nil {
 		return err
@@ -123,6 +123,7 @@ type plugJSON struct {
 	Restarts  int             `json:"restarts"`
 	Pid       int             `json:"pid,omitempty"`
 	NetworkID id.NetworkID    `json:"network_id,omitempty"`
+	Gaps      []gapJSON       `json:"gaps,omitempty"`
 }
 
 // queueJSON is how scripts get what waits for a channel.
@@ -147,7 +148,7 @@ func printJSON(w io.Writer, plugs []host.Status, queues []*hostv1.Queue) error {
 	for i, s := range plugs {
 		all[i] = plugJSON{
 			Plug: s.Plug, State: s.State, Reason: s.Reason, Since: s.Since, NextTry: s.NextTry,
-			Restarts: s.Restarts, Pid: s.Pid, NetworkID: s.Network,
+			Restarts: s.Restarts, Pid: s.Pid, NetworkID: s.Network, Gaps: gapsJSON(s.Gaps),
 		}
 	}
 	e := json.NewEncoder(w)

@@ -24,7 +24,24 @@ func toProto(s host.Status) *hostv1.PlugStatus {
 		Restarts:  uint32(s.Restarts),
 		Pid:       uint32(s.Pid),
 		NetworkId: string(s.Network),
+		Gaps:      gapsToProto(s.Gaps),
 	}
+}
+
+func gapsToProto(gaps []host.Gap) (all []*hostv1.Gap) {
+	for _, g := range gaps {
+		all = append(all, &hostv1.Gap{Source: string(g.Source), Since: timestamp(g.Since), Until: timestamp(g.Until),
+			Reason: strings.ToValidUTF8(g.Reason, "\uFFFD"), Filled: uint32(g.Filled), Closed: g.Closed, Lack: strings.ToValidUTF8(g.Lack, "\uFFFD")})
+	}
+	return all
+}
+
+func gapsFromProto(gaps []*hostv1.Gap) (all []host.Gap) {
+	for _, g := range gaps {
+		all = append(all, host.Gap{Source: id.ChannelSource(g.Source), Since: asTime(g.Since), Until: asTime(g.Until),
+			Reason: g.Reason, Filled: int(g.Filled), Closed: g.Closed, Lack: g.Lack})
+	}
+	return all
 }
 
 func fromProto(s *hostv1.PlugStatus) host.Status {
@@ -37,6 +54,7 @@ func fromProto(s *hostv1.PlugStatus) host.Status {
 		Restarts: int(s.Restarts),
 		Pid:      int(s.Pid),
 		Network:  id.NetworkID(s.NetworkId),
+		Gaps:     gapsFromProto(s.Gaps),
 	}
 }
 

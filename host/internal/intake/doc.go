@@ -14,6 +14,9 @@
 // refused append can't leave a later event before an earlier one; it is tried
 // again until it stands, and meanwhile the stream is not read, which stops the
 // plug by back-pressure. Repeats are removed by event id (D2); the memory for
-// that is bounded by knownEvents.
+// that is bounded by knownEvents, and while the plug resumes by what is stored
+// behind its cursors.
+// Gaps (gaps.go): what the plug could not replay is recorded before the cursors
+// that come with it; Backfill stores what the network's history gives for it.
 // Stops: Run when the stream ends or its context does.
 package intake

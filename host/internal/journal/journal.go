@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -152,6 +153,7 @@ func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors
 type Cursor struct {
 	*plugv1.Cursor
 	Follows id.Sequence
+	Time    time.Time // when it was stored; only of those that are read
 }
 
 // Cursors returns the last cursor of each scope of a network.
@@ -166,7 +168,7 @@ func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]Cursor, 
 		if err != nil {
 			return nil, err
 		}
-		cursors = append(cursors, Cursor{c.Cursor, follows(r, c)})
+		cursors = append(cursors, Cursor{c.Cursor, follows(r, c), r.Time})
 	}
 	return cursors, nil
 }
@@ -178,10 +180,20 @@ func follows(r Record, c *journalv1.CursorRecord) id.Sequence {
 	return id.Sequence(c.Follows)
 }
 
-// SaveGap records a time that a plug could not replay.
-func (j *Journal) SaveGap(ctx context.Context, network id.NetworkID, gap *plugv1.Gap) error {
-	_, err := j.append(ctx, subject(kindGap, token(network)), &journalv1.GapRecord{Gap: gap})
+// SaveGaps stores what is known of the times that a plug could not replay.
+func (j *Journal) SaveGaps(ctx context.Context, network id.NetworkID, gaps []*journalv1.GapRecord) error {
+	_, err := j.append(ctx, subject(kindGap, token(network)), &journalv1.GapsRecord{Gaps: gaps})
 	return err
+}
+
+// Gaps returns what SaveGaps stored last.
+func (j *Journal) Gaps(ctx context.Context, network id.NetworkID) ([]*journalv1.GapRecord, error) {
+	record := &journalv1.GapsRecord{}
+	err := j.last(ctx, subject(kindGap, token(network)), record)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return record.Gaps, err
 }
 
 // SaveDone stores that a hook has finished a channel's events up to sequence.

@@ -254,7 +254,7 @@ func TestRetainKeepsWhatFollowsTheCursor(t *testing.T) {
 			for i := range 4 {
 				sequences = append(sequences, said(t, j, laneA, fmt.Sprint(i)))
 			}
-			cursor := Cursor{&plugv1.Cursor{Scope: scope, Value: []byte("at 1")}, sequences[1]}
+			cursor := Cursor{Cursor: &plugv1.Cursor{Scope: scope, Value: []byte("at 1")}, Follows: sequences[1]}
 			if err := j.SaveCursors(t.Context(), laneA.Network, []Cursor{cursor}); err != nil {
 				t.Fatal(err)
 			}

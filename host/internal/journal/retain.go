@@ -13,9 +13,9 @@ import (
 
 // Retain removes what is finished and older than a time: events that all the
 // named hooks are done with, operations that are settled, parked ones that are
-// resolved, and cursors that have a newer one. The last record of any other subject
-// always stays, and so does whatever waits or is parked, however old it is (D5), and
-// what came after its plug's cursor: it may be said again, and is to be known then (D2).
+// resolved, and cursors and gaps that have a newer record. The last record of any other
+// subject always stays, and so does whatever waits or is parked, however old it is (D5),
+// and what came after its plug's cursor: it may be said again, and is to be known then (D2).
 func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookName) error {
 	old, err := j.store.Before(ctx, before)
 	if err != nil {
@@ -67,10 +67,12 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	}); err != nil {
 		return err
 	}
-	if err := j.purge(ctx, kindDone, func(r Record, _ id.Channel) (id.Sequence, error) {
-		return r.Sequence, nil
-	}); err != nil {
-		return err
+	for _, kind := range []string{kindDone, kindGap} {
+		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
+			return r.Sequence, nil
+		}); err != nil {
+			return err
+		}
 	}
 	return j.retainParked(ctx, old)
 }

@@ -38,7 +38,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	if r, by := o.known(); r != nil {
 		return r, by, nil
 	}
-	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(last) {
+	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {
 		return nil, 0, unconfirmed // the network's memory may have ended meanwhile
 	}
 	action, err := o.prepare(ctx, slot)
@@ -72,7 +72,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	// deadline of this RPC. (In the record it doesn't count: a host that reads it
 	// has new processes.)
 	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))
-	o.attempt, o.process = a, slot.process
+	o.attempt, o.process, o.certain = a, slot.process, false
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
 	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
 		OperationId:      string(o.id),

@@ -10,6 +10,8 @@
 // (later.go), the many who react become one (react.go), what the network lacks becomes words
 // (package adapt), files lie in the plug's spool. What can't be done is put otherwise or
 // dropped (decide.go).
+// What is uncertain is settled by an echo, by the plug's late word, or by what the
+// network's history finds (settle.go, history.go).
 // Order and bounds: operations of a channel one after another in the order they
 // were accepted (O6), channels independent of each other (O7), at most
 // max_concurrent_puts RPCs per plug. An attempt record stands before each RPC, a

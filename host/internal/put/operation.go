@@ -44,6 +44,7 @@ type operation struct {
 	of       string                   // the operation whose messages are edited
 	edited   []*plugv1.Receipt        // those messages
 	reacted  *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
+	certain  bool                     // the network has told what of the attempts was sent
 	takeBack func()                   // removes the files that the plug was given for the last attempt
 	reason   string                   // why it is parked or given up
 	asked    id.OperationID           // the one that was accepted, also where its fallback is carried out
@@ -53,12 +54,25 @@ type operation struct {
 	news  chan struct{} // capacity 1
 }
 
-// heard is what the stream has told of an operation. Its size is bounded by the
+// heard is what the stream and the network's history have told of an operation. Its size is bounded by the
 // parts of one message.
 type heard struct {
-	whole   *plugv1.Receipt            // an echo with the bare id
-	parts   map[uint32]*plugv1.Receipt // echoes with a part's id
+	whole   *plugv1.Receipt            // of an echo with the bare id
+	by      journalv1.SettledBy        // what told of it
+	parts   map[uint32]*plugv1.Receipt // of echoes with a part's id
 	outcome *plugv1.PutOutcome
+}
+
+// note notes the receipt of a part, of the whole operation if part is 0.
+func (h *heard) note(part uint32, r *plugv1.Receipt, by journalv1.SettledBy) {
+	if part == 0 {
+		h.whole, h.by = r, by
+		return
+	}
+	if h.parts == nil {
+		h.parts = map[uint32]*plugv1.Receipt{}
+	}
+	h.parts[part] = r
 }
 
 // run carries the operation out. Its error is the context's.

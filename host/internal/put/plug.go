@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
@@ -27,6 +28,11 @@ type Files interface {
 	Deliver(ctx context.Context, a *plugv1.Action) (cleanup func(), err error)
 }
 
+// History is what the plug's network keeps.
+type History interface {
+	FindOperation(ctx context.Context, r *plugv1.FindOperationRequest, _ ...grpc.CallOption) (*plugv1.FindOperationResponse, error)
+}
+
 // rpcMargin is the time between a Put's deadline and its RPC's.
 const rpcMargin = 5 * time.Second
 
@@ -40,6 +46,9 @@ type Live struct {
 	Accepts []plugv1.ActionKind
 	// Files are the plug's spool; nil: actions have no files.
 	Files Files
+	// History finds what an operation made, also one whose outcome is uncertain; nil:
+	// the network keeps nothing.
+	History History
 	// Channels whose state is not "joined" wait.
 	Channels []*plugv1.ChannelStatus
 }
@@ -178,9 +187,11 @@ func (l *Live) timeout() time.Duration {
 }
 
 // retries is how many attempts there may be after one that may have been sent:
-// more where the network still takes the operation twice as one.
-func (l *Live) retries(a *journalv1.Attempt) int {
-	if i := l.Abilities.GetIdempotentPut(); i != nil && time.Since(a.FirstTime.AsTime()) < i.Window.AsDuration() {
+// more where the network still takes the operation twice as one, or where it is certain
+// what was sent.
+func (l *Live) retries(a *journalv1.Attempt, certain bool) int {
+	i := l.Abilities.GetIdempotentPut()
+	if certain || i != nil && time.Since(a.FirstTime.AsTime()) < i.Window.AsDuration() {
 		return retriesIdempotent
 	}
 	return retriesOtherwise

@@ -43,20 +43,25 @@ func (o *operation) resume(ctx context.Context) (*plugv1.PutResponse, journalv1.
 }
 
 // await waits for what settles an attempt that may have been sent: an echo with
-// the operation's id, or a PutOutcome. The response is nil once another attempt
+// the operation's id, a PutOutcome, or what the network's history finds. The response is nil once another attempt
 // may begin (O5).
 func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.SettledBy, error) {
 	if err := o.search(ctx); err != nil {
 		return nil, 0, err
 	}
+	var found time.Time // what the last look-up before its time was for
 	for {
 		if r, by := o.known(); r != nil {
 			return r, by, nil
 		}
 		at, changed := o.next()
 		if !at.IsZero() && !time.Now().Before(at) {
-			// Another attempt only with a view of all that is in the journal.
+			// Another attempt only with a view of all that is in the journal, and of what
+			// the network keeps.
 			if err := o.search(ctx); err != nil {
+				return nil, 0, err
+			}
+			if err := o.lookUp(ctx); err != nil {
 				return nil, 0, err
 			}
 			if r, by := o.known(); r != nil {
@@ -66,6 +71,12 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 		}
 		var most time.Duration
 		if !at.IsZero() {
+			if !at.Equal(found) {
+				// What is there now needs no wait.
+				found = at
+				o.find(ctx)
+				continue
+			}
 			most = time.Until(at)
 		}
 		if err := o.wait(ctx, changed, most); err != nil {
@@ -110,7 +121,7 @@ func (o *operation) known() (*plugv1.PutResponse, journalv1.SettledBy) {
 		if r.Id != "" {
 			response.Receipts = []*plugv1.Receipt{r}
 		}
-		return response, journalv1.SettledBy_SETTLED_BY_ECHO
+		return response, o.by()
 	}
 	if r := o.outcome(); r != nil {
 		return r, journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME
@@ -152,10 +163,11 @@ func (o *operation) next() (at time.Time, changed <-chan struct{}) {
 	if p.process != o.process {
 		from = time.Unix(0, 1)
 	}
-	if p.live.Abilities.GetEcho() == plugv1.Echo_ECHO_NONE {
+	if p.live.Abilities.GetEcho() == plugv1.Echo_ECHO_NONE && !p.live.finds(o.record.Action) {
 		return from, changed
 	}
-	// An echo may still come: wait until the plug has said all it knew.
+	// An echo may still come, or the network may still take what was sent: wait until the
+	// plug has said all it knew.
 	said := p.opened
 	if p.live.Abilities.GetResumable() {
 		said = p.caughtUp[o.channel.Source]
@@ -186,14 +198,7 @@ func (o *operation) echoed(c id.Channel, part uint32, e *plugv1.Event) {
 	}
 	r := receiptOf(c, o.channel, e)
 	o.mu.Lock()
-	if part == 0 {
-		o.heard.whole = r
-	} else {
-		if o.heard.parts == nil {
-			o.heard.parts = map[uint32]*plugv1.Receipt{}
-		}
-		o.heard.parts[part] = r
-	}
+	o.heard.note(part, r, journalv1.SettledBy_SETTLED_BY_ECHO)
 	o.mu.Unlock()
 	o.tell()
 }
@@ -218,6 +223,13 @@ func (o *operation) echo() *plugv1.Receipt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.complete(o.heard.whole)
+}
+
+// by is what told of the whole operation.
+func (o *operation) by() journalv1.SettledBy {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.heard.by
 }
 
 // complete gives the receipt that the echo of an edit stands for what was known of the

@@ -156,6 +156,15 @@ func (s *Supervisor) update(change func(*Status)) {
 	}
 }
 
+// Show tells the observer the status again: what is shown with it has changed.
+func (s *Supervisor) Show() {
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	if s.o.Changed != nil {
+		s.o.Changed(s.Status())
+	}
+}
+
 func nonEmpty(all ...string) (some []string) {
 	for _, s := range all {
 		if s != "" {

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -32,6 +33,22 @@ func CheckLookup(answer any, now time.Time, refuse Refuse) error {
 			return errors.New("there is no event in the answer")
 		}
 		return checkPast(a.Event, now, refuse)
+	case *plugv1.FindOperationResponse:
+		return checkFound(a.Parts, refuse)
+	}
+	return nil
+}
+
+// checkFound refuses the whole answer for one part that can't be used: what would be
+// left of it says that the part was not sent.
+func checkFound(parts []*plugv1.FoundPart, refuse Refuse) error {
+	for _, p := range parts {
+		if p.Receipt == nil {
+			return fmt.Errorf("part %d has no receipt", p.Part)
+		}
+		if err := checkReceipt(p.Receipt, "", refuse); err != nil {
+			return err
+		}
 	}
 	return nil
 }

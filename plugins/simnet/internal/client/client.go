@@ -124,6 +124,16 @@ func (c *Client) Subscribe(ctx context.Context, cursors map[string]string) (repl
 	return reply, c.call(ctx, wire.Request{Subscribe: &wire.Subscribe{Cursors: cursors}}, &reply)
 }
 
+// List asks for messages of a channel.
+func (c *Client) List(ctx context.Context, l wire.List) (reply wire.ListReply, err error) {
+	return reply, c.call(ctx, wire.Request{List: &l}, &reply)
+}
+
+// Find asks for what an operation made.
+func (c *Client) Find(ctx context.Context, f wire.Find) (reply wire.FindReply, err error) {
+	return reply, c.call(ctx, wire.Request{Find: &f}, &reply)
+}
+
 // Do has the network carry out a command and waits until it has.
 func (c *Client) Do(ctx context.Context, command script.Command) (result script.Result, err error) {
 	return result, c.call(ctx, wire.Request{Command: &command}, &result)

@@ -24,6 +24,8 @@ type channel struct {
 	puts    script.Queue[script.Puts]
 	echoes  script.Queue[script.Echoes]
 	gates   map[script.Stage]*agenda.Gate
+	// kept are the messages for the accounts that have History.
+	kept memory.Log[*message]
 	// swapped is an echo that waits for the next one.
 	swapped func()
 }
@@ -153,10 +155,7 @@ func (n *Network) plan(a *account, m *message, repeated bool, answer func()) []a
 
 // echo shows an account its own message, with its fault.
 func (m *message) echo(a *account, fault script.EchoFault) {
-	seen := item{message: m, own: a.ownMark()}
-	if a.set.Echo != script.EchoOwn {
-		seen.operationID = m.operationID
-	}
+	seen := m.own(a)
 	show := func() { a.show(seen) }
 	if waiting := m.channel.swapped; waiting != nil {
 		m.channel.swapped = nil

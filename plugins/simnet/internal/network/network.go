@@ -119,6 +119,7 @@ func (n *Network) publish(k ledger.Kind, m *message, session string, seen item) 
 			m.id = n.nextID(c)
 		}
 		n.board.Add(c.name, m.id, &board.Message{AuthorID: m.authorID, Author: m.author, Account: m.account, Text: m.text})
+		c.keep(m)
 		n.record(k, m, session, "")
 	} else {
 		n.carryOut(m, session)

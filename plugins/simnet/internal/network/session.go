@@ -212,8 +212,22 @@ func (s *Session) show(it item) wire.Frame {
 	if m.fleeting() && s.position <= s.catchUpAt {
 		return nil // it is of use only while it happens
 	}
+	e := s.event(it)
+	e.Position = s.position
+	if s.account.set.TwoCallFetch {
+		e.Text, e.Fetch = "", true
+	}
+	if s.n.settings.LogShown {
+		s.n.record(ledger.Shown, m, s.name, e.EventID)
+	}
+	return e
+}
+
+// event makes the event of a message as the account sees it.
+func (s *Session) event(it item) *wire.Event {
+	m := it.message
 	e := &wire.Event{
-		Position: s.position, Channel: s.outer(ch), EventID: it.eventID, MessageID: m.id, Time: m.time,
+		Channel: s.outer(m.channel), EventID: it.eventID, MessageID: m.id, Time: m.time,
 		AuthorID: m.authorID, Author: m.author, Own: string(it.own), OperationID: it.operationID, Text: m.text,
 	}
 	if e.EventID == "" {
@@ -222,13 +236,7 @@ func (s *Session) show(it item) wire.Frame {
 	if it.own == script.OwnMissing {
 		e.Own = ""
 	}
-	if s.account.set.TwoCallFetch {
-		e.Text, e.Fetch = "", true
-	}
 	m.tell(e, s.account)
-	if s.n.settings.LogShown {
-		s.n.record(ledger.Shown, m, s.name, e.EventID)
-	}
 	return e
 }
 

@@ -86,6 +86,10 @@ type Account struct {
 	// cursor from before them is refused. 100,000 if 0.
 	Keep int `json:"keep,omitempty"`
 
+	// History lets the plug list a channel's messages, and find what an operation made:
+	// of the newest 10,000 that were said in a channel while such an account was in it.
+	History bool `json:"history,omitempty"`
+
 	// Idempotent is how long the network answers a known operation id with the
 	// message it already has; 0: never.
 	Idempotent Duration `json:"idempotent,omitempty"`

@@ -188,6 +188,18 @@ func (c *conn) call(ctx context.Context, call *wire.Call, running *sync.WaitGrou
 			return err
 		}
 		c.reply(call.ID, reply, nil)
+	case r.List != nil:
+		reply, err := c.session.List(r.List)
+		if err != nil {
+			return err
+		}
+		c.reply(call.ID, reply, nil)
+	case r.Find != nil:
+		reply, err := c.session.Find(r.Find)
+		if err != nil {
+			return err
+		}
+		c.reply(call.ID, reply, nil)
 	case r.Command != nil:
 		// Some commands take their time; the others must not wait for them.
 		running.Go(func() {

@@ -9,6 +9,9 @@ type Request struct {
 	// Subscribe is answered by a SubscribeReply; events flow after it. Once per
 	// connection, after Login.
 	Subscribe *Subscribe `json:"subscribe,omitempty"`
+	// List is answered by a ListReply, Find by a FindReply; after Login.
+	List *List `json:"list,omitempty"`
+	Find *Find `json:"find,omitempty"`
 	// Command is answered by a script.Result. It needs no login.
 	Command *script.Command `json:"command,omitempty"`
 }
@@ -58,4 +61,30 @@ type SubscribeReply struct {
 	Refused map[string]string `json:"refused,omitempty"`
 	// Position is where those begin.
 	Position uint64 `json:"position"`
+}
+
+// List asks for messages of a channel.
+type List struct {
+	Channel string `json:"channel"`
+	// Before is the message before which they are; empty: the newest.
+	Before string `json:"before,omitempty"`
+	Limit  int    `json:"limit"`
+}
+
+// ListReply has the messages, oldest first, as they stand now.
+type ListReply struct {
+	Events []*Event `json:"events,omitempty"`
+	// Unknown: there is no such message to be before.
+	Unknown bool `json:"unknown,omitempty"`
+}
+
+// Find asks for what an operation of the account made, with all its parts.
+type Find struct {
+	Channel     string `json:"channel"`
+	OperationID string `json:"operation_id"`
+}
+
+// FindReply has the messages, as the account is shown them.
+type FindReply struct {
+	Events []*Event `json:"events,omitempty"`
 }

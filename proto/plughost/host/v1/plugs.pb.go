@@ -687,7 +687,9 @@ type PlugStatus struct {
 	Pid uint32 `protobuf:"varint,7,opt,name=pid,proto3" json:"pid,omitempty"`
 	// Optional. Constant identifier of the plug's access to its network; empty
 	// before its first start ever.
-	NetworkId     string `protobuf:"bytes,8,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	NetworkId string `protobuf:"bytes,8,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// Optional. Times that the network could not replay, oldest first; the newest 100.
+	Gaps          []*Gap `protobuf:"bytes,9,rep,name=gaps,proto3" json:"gaps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -778,6 +780,115 @@ func (x *PlugStatus) GetNetworkId() string {
 	return ""
 }
 
+func (x *PlugStatus) GetGaps() []*Gap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+// Gap is a time of which a plug could not be told everything by its network: the
+// network keeps nothing to resume from, or no longer knew where the plug was.
+type Gap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. Source of the channel; empty for all channels of the plug.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Optional. From when; absent if not known.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// Required. Until when.
+	Until *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// Required. Why, for a person.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Optional. Messages that the network's history gave since. EventService has them,
+	// marked as history; they are not bridged.
+	Filled uint32 `protobuf:"varint,5,opt,name=filled,proto3" json:"filled,omitempty"`
+	// Optional. True: nothing more is done to fill it.
+	Closed bool `protobuf:"varint,6,opt,name=closed,proto3" json:"closed,omitempty"`
+	// Optional. Why nothing, or not all, could be filled; empty: all was, or will be.
+	Lack          string `protobuf:"bytes,7,opt,name=lack,proto3" json:"lack,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gap) Reset() {
+	*x = Gap{}
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gap) ProtoMessage() {}
+
+func (x *Gap) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_plugs_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gap.ProtoReflect.Descriptor instead.
+func (*Gap) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_plugs_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Gap) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Gap) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Gap) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Gap) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Gap) GetFilled() uint32 {
+	if x != nil {
+		return x.Filled
+	}
+	return 0
+}
+
+func (x *Gap) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
+func (x *Gap) GetLack() string {
+	if x != nil {
+		return x.Lack
+	}
+	return ""
+}
+
 var File_plughost_host_v1_plugs_proto protoreflect.FileDescriptor
 
 const file_plughost_host_v1_plugs_proto_rawDesc = "" +
@@ -806,7 +917,7 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x16\n" +
-	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\xa1\x02\n" +
+	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\xcc\x02\n" +
 	"\n" +
 	"PlugStatus\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\x121\n" +
@@ -817,7 +928,16 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x10\n" +
 	"\x03pid\x18\a \x01(\rR\x03pid\x12\x1d\n" +
 	"\n" +
-	"network_id\x18\b \x01(\tR\tnetworkId*\x97\x02\n" +
+	"network_id\x18\b \x01(\tR\tnetworkId\x12)\n" +
+	"\x04gaps\x18\t \x03(\v2\x15.plughost.host.v1.GapR\x04gaps\"\xdd\x01\n" +
+	"\x03Gap\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06filled\x18\x05 \x01(\rR\x06filled\x12\x16\n" +
+	"\x06closed\x18\x06 \x01(\bR\x06closed\x12\x12\n" +
+	"\x04lack\x18\a \x01(\tR\x04lack*\x97\x02\n" +
 	"\tPlugState\x12\x1a\n" +
 	"\x16PLUG_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13PLUG_STATE_DISABLED\x10\x01\x12\x18\n" +
@@ -853,7 +973,7 @@ func file_plughost_host_v1_plugs_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_host_v1_plugs_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plughost_host_v1_plugs_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_plughost_host_v1_plugs_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_plughost_host_v1_plugs_proto_goTypes = []any{
 	(PlugState)(0),                // 0: plughost.host.v1.PlugState
 	(*ListPlugsRequest)(nil),      // 1: plughost.host.v1.ListPlugsRequest
@@ -869,32 +989,36 @@ var file_plughost_host_v1_plugs_proto_goTypes = []any{
 	(*ReadLogsRequest)(nil),       // 11: plughost.host.v1.ReadLogsRequest
 	(*ReadLogsResponse)(nil),      // 12: plughost.host.v1.ReadLogsResponse
 	(*PlugStatus)(nil),            // 13: plughost.host.v1.PlugStatus
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Gap)(nil),                   // 14: plughost.host.v1.Gap
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_plughost_host_v1_plugs_proto_depIdxs = []int32{
 	13, // 0: plughost.host.v1.ListPlugsResponse.plugs:type_name -> plughost.host.v1.PlugStatus
 	13, // 1: plughost.host.v1.WatchPlugsResponse.plug:type_name -> plughost.host.v1.PlugStatus
-	14, // 2: plughost.host.v1.ReadLogsResponse.time:type_name -> google.protobuf.Timestamp
+	15, // 2: plughost.host.v1.ReadLogsResponse.time:type_name -> google.protobuf.Timestamp
 	0,  // 3: plughost.host.v1.PlugStatus.state:type_name -> plughost.host.v1.PlugState
-	14, // 4: plughost.host.v1.PlugStatus.since:type_name -> google.protobuf.Timestamp
-	14, // 5: plughost.host.v1.PlugStatus.next_try:type_name -> google.protobuf.Timestamp
-	1,  // 6: plughost.host.v1.PlugService.ListPlugs:input_type -> plughost.host.v1.ListPlugsRequest
-	3,  // 7: plughost.host.v1.PlugService.WatchPlugs:input_type -> plughost.host.v1.WatchPlugsRequest
-	5,  // 8: plughost.host.v1.PlugService.RestartPlug:input_type -> plughost.host.v1.RestartPlugRequest
-	7,  // 9: plughost.host.v1.PlugService.StopPlug:input_type -> plughost.host.v1.StopPlugRequest
-	9,  // 10: plughost.host.v1.PlugService.StartPlug:input_type -> plughost.host.v1.StartPlugRequest
-	11, // 11: plughost.host.v1.PlugService.ReadLogs:input_type -> plughost.host.v1.ReadLogsRequest
-	2,  // 12: plughost.host.v1.PlugService.ListPlugs:output_type -> plughost.host.v1.ListPlugsResponse
-	4,  // 13: plughost.host.v1.PlugService.WatchPlugs:output_type -> plughost.host.v1.WatchPlugsResponse
-	6,  // 14: plughost.host.v1.PlugService.RestartPlug:output_type -> plughost.host.v1.RestartPlugResponse
-	8,  // 15: plughost.host.v1.PlugService.StopPlug:output_type -> plughost.host.v1.StopPlugResponse
-	10, // 16: plughost.host.v1.PlugService.StartPlug:output_type -> plughost.host.v1.StartPlugResponse
-	12, // 17: plughost.host.v1.PlugService.ReadLogs:output_type -> plughost.host.v1.ReadLogsResponse
-	12, // [12:18] is the sub-list for method output_type
-	6,  // [6:12] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	15, // 4: plughost.host.v1.PlugStatus.since:type_name -> google.protobuf.Timestamp
+	15, // 5: plughost.host.v1.PlugStatus.next_try:type_name -> google.protobuf.Timestamp
+	14, // 6: plughost.host.v1.PlugStatus.gaps:type_name -> plughost.host.v1.Gap
+	15, // 7: plughost.host.v1.Gap.since:type_name -> google.protobuf.Timestamp
+	15, // 8: plughost.host.v1.Gap.until:type_name -> google.protobuf.Timestamp
+	1,  // 9: plughost.host.v1.PlugService.ListPlugs:input_type -> plughost.host.v1.ListPlugsRequest
+	3,  // 10: plughost.host.v1.PlugService.WatchPlugs:input_type -> plughost.host.v1.WatchPlugsRequest
+	5,  // 11: plughost.host.v1.PlugService.RestartPlug:input_type -> plughost.host.v1.RestartPlugRequest
+	7,  // 12: plughost.host.v1.PlugService.StopPlug:input_type -> plughost.host.v1.StopPlugRequest
+	9,  // 13: plughost.host.v1.PlugService.StartPlug:input_type -> plughost.host.v1.StartPlugRequest
+	11, // 14: plughost.host.v1.PlugService.ReadLogs:input_type -> plughost.host.v1.ReadLogsRequest
+	2,  // 15: plughost.host.v1.PlugService.ListPlugs:output_type -> plughost.host.v1.ListPlugsResponse
+	4,  // 16: plughost.host.v1.PlugService.WatchPlugs:output_type -> plughost.host.v1.WatchPlugsResponse
+	6,  // 17: plughost.host.v1.PlugService.RestartPlug:output_type -> plughost.host.v1.RestartPlugResponse
+	8,  // 18: plughost.host.v1.PlugService.StopPlug:output_type -> plughost.host.v1.StopPlugResponse
+	10, // 19: plughost.host.v1.PlugService.StartPlug:output_type -> plughost.host.v1.StartPlugResponse
+	12, // 20: plughost.host.v1.PlugService.ReadLogs:output_type -> plughost.host.v1.ReadLogsResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_plughost_host_v1_plugs_proto_init() }
@@ -908,7 +1032,7 @@ func file_plughost_host_v1_plugs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_host_v1_plugs_proto_rawDesc), len(file_plughost_host_v1_plugs_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

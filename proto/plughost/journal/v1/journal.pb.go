@@ -5,7 +5,7 @@
 //
 //	ev.<network>.<channel>           EventsRecord    what a plug said
 //	cursor.<network>.<scope or _>    CursorRecord    where the plug would resume
-//	gap.<network>                    GapRecord       what could not be resumed
+//	gap.<network>                    GapsRecord      what could not be resumed
 //	out.<network>.<channel>          OperationsRecord what was accepted for it
 //	put.<network>.<channel>          PutRecord       how far the puts have come
 //	done.<hook>.<network>.<channel>  DoneRecord      how far a hook has come
@@ -121,7 +121,9 @@ const (
 	// A PutOutcome on the stream.
 	SettledBy_SETTLED_BY_PUT_OUTCOME SettledBy = 3
 	// The host's own decision.
-	SettledBy_SETTLED_BY_HOST SettledBy = 4 // 5 is kept for History.
+	SettledBy_SETTLED_BY_HOST SettledBy = 4
+	// What the network's History finds.
+	SettledBy_SETTLED_BY_HISTORY SettledBy = 5
 )
 
 // Enum value maps for SettledBy.
@@ -132,6 +134,7 @@ var (
 		2: "SETTLED_BY_ECHO",
 		3: "SETTLED_BY_PUT_OUTCOME",
 		4: "SETTLED_BY_HOST",
+		5: "SETTLED_BY_HISTORY",
 	}
 	SettledBy_value = map[string]int32{
 		"SETTLED_BY_UNSPECIFIED": 0,
@@ -139,6 +142,7 @@ var (
 		"SETTLED_BY_ECHO":        2,
 		"SETTLED_BY_PUT_OUTCOME": 3,
 		"SETTLED_BY_HOST":        4,
+		"SETTLED_BY_HISTORY":     5,
 	}
 )
 
@@ -513,18 +517,71 @@ func (x *CursorRecord) GetFollows() uint64 {
 	return 0
 }
 
-// GapRecord is a gap that a plug reported.
+// GapsRecord lists the gaps of a network that are remembered, the oldest first; the
+// last of its subject counts.
+type GapsRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gaps, at most 100.
+	Gaps          []*GapRecord `protobuf:"bytes,2,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GapsRecord) Reset() {
+	*x = GapsRecord{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GapsRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GapsRecord) ProtoMessage() {}
+
+func (x *GapsRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GapsRecord.ProtoReflect.Descriptor instead.
+func (*GapsRecord) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GapsRecord) GetGaps() []*GapRecord {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+// GapRecord is a gap that a plug reported, and what became of it.
 type GapRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The gap.
-	Gap           *v1.Gap `protobuf:"bytes,1,opt,name=gap,proto3" json:"gap,omitempty"`
+	// The gap. Its since is absent if neither the plug nor the host knows it.
+	Gap *v1.Gap `protobuf:"bytes,1,opt,name=gap,proto3" json:"gap,omitempty"`
+	// When nothing more is done to fill it; absent: it is still to be filled.
+	ClosedTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=closed_time,json=closedTime,proto3" json:"closed_time,omitempty"`
+	// Messages that the network's history gave for it.
+	Filled uint32 `protobuf:"varint,3,opt,name=filled,proto3" json:"filled,omitempty"`
+	// Why nothing, or not all, could be filled, for a person; empty: all was.
+	Lack          string `protobuf:"bytes,4,opt,name=lack,proto3" json:"lack,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GapRecord) Reset() {
 	*x = GapRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +593,7 @@ func (x *GapRecord) String() string {
 func (*GapRecord) ProtoMessage() {}
 
 func (x *GapRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -549,7 +606,7 @@ func (x *GapRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapRecord.ProtoReflect.Descriptor instead.
 func (*GapRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GapRecord) GetGap() *v1.Gap {
@@ -557,6 +614,27 @@ func (x *GapRecord) GetGap() *v1.Gap {
 		return x.Gap
 	}
 	return nil
+}
+
+func (x *GapRecord) GetClosedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClosedTime
+	}
+	return nil
+}
+
+func (x *GapRecord) GetFilled() uint32 {
+	if x != nil {
+		return x.Filled
+	}
+	return 0
+}
+
+func (x *GapRecord) GetLack() string {
+	if x != nil {
+		return x.Lack
+	}
+	return ""
 }
 
 // MessageKey names a message for good: the one that others are copies of. A
@@ -576,7 +654,7 @@ type MessageKey struct {
 
 func (x *MessageKey) Reset() {
 	*x = MessageKey{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +666,7 @@ func (x *MessageKey) String() string {
 func (*MessageKey) ProtoMessage() {}
 
 func (x *MessageKey) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +679,7 @@ func (x *MessageKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageKey.ProtoReflect.Descriptor instead.
 func (*MessageKey) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MessageKey) GetNetworkId() string {
@@ -664,7 +742,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +754,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +767,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Operation) GetId() string {
@@ -798,7 +876,7 @@ type PutBack struct {
 
 func (x *PutBack) Reset() {
 	*x = PutBack{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +888,7 @@ func (x *PutBack) String() string {
 func (*PutBack) ProtoMessage() {}
 
 func (x *PutBack) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +901,7 @@ func (x *PutBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBack.ProtoReflect.Descriptor instead.
 func (*PutBack) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutBack) GetOperationId() string {
@@ -858,7 +936,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +948,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +961,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -906,7 +984,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +996,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1009,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -964,7 +1042,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1054,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1067,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -1039,7 +1117,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1129,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1142,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1180,7 +1258,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1270,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1283,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1330,7 +1408,7 @@ type ParkedRecord struct {
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1420,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1433,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1443,7 +1521,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1533,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1546,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1503,7 +1581,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1593,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1606,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1578,7 +1656,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1668,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1681,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1664,7 +1742,7 @@ type FromRecord struct {
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +1754,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +1767,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1759,7 +1837,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1771,7 +1849,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1784,7 +1862,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1826,7 +1904,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1838,7 +1916,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1851,7 +1929,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1876,7 +1954,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +1966,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +1979,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -1940,7 +2018,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2030,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2043,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -2004,7 +2082,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2094,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2107,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -2066,7 +2144,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2078,7 +2156,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2091,7 +2169,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -2129,9 +2207,16 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"Z\n" +
 	"\fCursorRecord\x120\n" +
 	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\x12\x18\n" +
-	"\afollows\x18\x02 \x01(\x04R\afollows\"4\n" +
+	"\afollows\x18\x02 \x01(\x04R\afollows\"F\n" +
+	"\n" +
+	"GapsRecord\x122\n" +
+	"\x04gaps\x18\x02 \x03(\v2\x1e.plughost.journal.v1.GapRecordR\x04gapsJ\x04\b\x01\x10\x02\"\x9d\x01\n" +
 	"\tGapRecord\x12'\n" +
-	"\x03gap\x18\x01 \x01(\v2\x15.plughost.plug.v1.GapR\x03gap\"U\n" +
+	"\x03gap\x18\x01 \x01(\v2\x15.plughost.plug.v1.GapR\x03gap\x12;\n" +
+	"\vclosed_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"closedTime\x12\x16\n" +
+	"\x06filled\x18\x03 \x01(\rR\x06filled\x12\x12\n" +
+	"\x04lack\x18\x04 \x01(\tR\x04lack\"U\n" +
 	"\n" +
 	"MessageKey\x12\x1d\n" +
 	"\n" +
@@ -2269,13 +2354,14 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOUTCOME_SENT\x10\x01\x12\x12\n" +
 	"\x0eOUTCOME_PARKED\x10\x02\x12\x13\n" +
-	"\x0fOUTCOME_DROPPED\x10\x03*\x84\x01\n" +
+	"\x0fOUTCOME_DROPPED\x10\x03*\x9c\x01\n" +
 	"\tSettledBy\x12\x1a\n" +
 	"\x16SETTLED_BY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11SETTLED_BY_ANSWER\x10\x01\x12\x13\n" +
 	"\x0fSETTLED_BY_ECHO\x10\x02\x12\x1a\n" +
 	"\x16SETTLED_BY_PUT_OUTCOME\x10\x03\x12\x13\n" +
-	"\x0fSETTLED_BY_HOST\x10\x04*i\n" +
+	"\x0fSETTLED_BY_HOST\x10\x04\x12\x16\n" +
+	"\x12SETTLED_BY_HISTORY\x10\x05*i\n" +
 	"\tSettledAs\x12\x1a\n" +
 	"\x16SETTLED_AS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSETTLED_AS_EDIT\x10\x01\x12\x15\n" +
@@ -2300,7 +2386,7 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
@@ -2310,89 +2396,92 @@ var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(*InstanceRecord)(nil),        // 5: plughost.journal.v1.InstanceRecord
 	(*EventsRecord)(nil),          // 6: plughost.journal.v1.EventsRecord
 	(*CursorRecord)(nil),          // 7: plughost.journal.v1.CursorRecord
-	(*GapRecord)(nil),             // 8: plughost.journal.v1.GapRecord
-	(*MessageKey)(nil),            // 9: plughost.journal.v1.MessageKey
-	(*Operation)(nil),             // 10: plughost.journal.v1.Operation
-	(*PutBack)(nil),               // 11: plughost.journal.v1.PutBack
-	(*OperationsRecord)(nil),      // 12: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 13: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 14: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 15: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 16: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 17: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 18: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 19: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 20: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 21: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 22: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 23: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 24: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 25: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 26: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 27: plughost.journal.v1.KnownRecord
-	nil,                           // 28: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 29: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 31: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 32: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 33: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 34: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 35: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 36: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 37: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 38: plughost.plug.v1.User
+	(*GapsRecord)(nil),            // 8: plughost.journal.v1.GapsRecord
+	(*GapRecord)(nil),             // 9: plughost.journal.v1.GapRecord
+	(*MessageKey)(nil),            // 10: plughost.journal.v1.MessageKey
+	(*Operation)(nil),             // 11: plughost.journal.v1.Operation
+	(*PutBack)(nil),               // 12: plughost.journal.v1.PutBack
+	(*OperationsRecord)(nil),      // 13: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 14: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 15: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 16: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 17: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 18: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 19: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 20: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 21: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 22: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 23: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 24: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 25: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 26: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 27: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 28: plughost.journal.v1.KnownRecord
+	nil,                           // 29: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 30: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 32: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 33: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 34: plughost.plug.v1.Action
+	(*v1.SentPart)(nil),           // 35: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 36: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 37: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 38: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 39: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	28, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	29, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	30, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	31, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	32, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
-	9,  // 5: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	33, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	30, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	33, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
-	9,  // 9: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
-	9,  // 10: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
-	9,  // 11: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	30, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	11, // 13: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
-	34, // 14: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
-	10, // 15: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	16, // 16: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	15, // 17: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	13, // 18: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	30, // 19: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	30, // 20: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	34, // 21: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	13, // 22: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
-	0,  // 23: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
-	1,  // 24: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	35, // 25: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	9,  // 26: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
-	2,  // 27: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	10, // 28: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	36, // 29: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	30, // 30: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	34, // 31: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	30, // 32: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
-	3,  // 33: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
-	9,  // 34: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	35, // 35: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	35, // 36: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	24, // 37: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	37, // 38: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	35, // 39: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	37, // 40: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	38, // 41: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	37, // 42: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	37, // 43: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	38, // 44: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	29, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	30, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	31, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	32, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	9,  // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
+	33, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	31, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
+	10, // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
+	34, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	31, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	34, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	10, // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
+	10, // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
+	10, // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
+	31, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	12, // 15: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
+	35, // 16: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
+	11, // 17: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	17, // 18: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	16, // 19: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	14, // 20: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	31, // 21: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	31, // 22: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	35, // 23: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	14, // 24: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	0,  // 25: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
+	1,  // 26: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
+	36, // 27: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	10, // 28: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	2,  // 29: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
+	11, // 30: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	37, // 31: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	31, // 32: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	35, // 33: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	31, // 34: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
+	3,  // 35: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
+	10, // 36: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	36, // 37: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	36, // 38: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	25, // 39: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	38, // 40: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	36, // 41: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	38, // 42: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	39, // 43: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	38, // 44: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	38, // 45: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	39, // 46: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_plughost_journal_v1_journal_proto_init() }
@@ -2406,7 +2495,7 @@ func file_plughost_journal_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

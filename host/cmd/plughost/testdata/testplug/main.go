@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 	"github.com/plughost/plughost/sdk/go/plug"
 )
@@ -37,6 +39,8 @@ func main() {
 		d.New = func() plug.Plug { return &both{} }
 	case "feed": // is only read
 		d.New = func() plug.Plug { return &network{} }
+	case "forgetful": // could not resume
+		d.New = func() plug.Plug { return &forgetful{} }
 	case "pager": // is only written to
 		d.Emits = []plugv1.EventKind{}
 		d.New = func() plug.Plug { return &both{} }
@@ -77,6 +81,20 @@ func (n *network) Stop(ctx context.Context) error {
 		<-ctx.Done()
 	}
 	return nil
+}
+
+// forgetful was away for an hour, and doesn't know what was said.
+type forgetful struct{ network }
+
+// Receive implements plug.Receiver.
+func (*forgetful) Receive(ctx context.Context, q *plug.Queue, _ plug.Cursors) error {
+	end := time.Now()
+	gap := &plugv1.Gap{Scope: "#c", Since: timestamppb.New(end.Add(-time.Hour)), Until: timestamppb.New(end), Reason: "the server keeps nothing"}
+	if err := q.Gap(ctx, gap); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // both can be written to as well.

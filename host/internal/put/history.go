@@ -1,0 +1,74 @@
+package put
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+)
+
+// Times that a network which cannot tell now is asked again, and the time between two
+// of them. After that the operation is as one of a network without history.
+const (
+	lookUpTries = 5
+	lookUpAgain = 2 * time.Second
+)
+
+// lookUp asks the network what an operation made whose outcome is uncertain, until it
+// can tell (O5). It is called when nothing that is under way can send any more, so that
+// what is not found was not sent. Its error is the context's.
+func (o *operation) lookUp(ctx context.Context) error {
+	for try := 1; ; try++ {
+		told, again := o.find(ctx)
+		o.certain = told
+		if !again || try == lookUpTries {
+			return ctx.Err()
+		}
+		if err := await(ctx, nil, lookUpAgain); err != nil {
+			return err
+		}
+	}
+}
+
+// find asks the network once what the operation made, and notes it. told is false if
+// it did not tell, and again if it may do so later.
+func (o *operation) find(ctx context.Context) (told, again bool) {
+	s := o.stage
+	s.mu.Lock()
+	live := s.plug(o.channel.Network).live
+	s.mu.Unlock()
+	if !live.finds(o.record.Action) {
+		return false, false
+	}
+	answer, err := live.History.FindOperation(ctx, &plugv1.FindOperationRequest{Channel: string(o.channel.Source), OperationId: string(o.id)})
+	switch {
+	case status.Code(err) == codes.Unimplemented:
+		s.change(o.channel.Network, func(p *plug) {
+			if p.live == live {
+				without := *live
+				without.History = nil
+				p.live = &without
+			}
+		})
+		return false, false
+	case err != nil:
+		o.log.Warn("the network can't tell what became of an operation", "error", err)
+		return false, true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range answer.Parts {
+		o.heard.note(p.Part, p.Receipt, journalv1.SettledBy_SETTLED_BY_HISTORY)
+		s.origins.add(o.channel, o.record, max(p.Part, 1), p.Receipt)
+	}
+	return true, false
+}
+
+// finds tells whether the plug can be asked what an action made.
+func (l *Live) finds(a *plugv1.Action) bool {
+	return l != nil && l.History != nil && a.GetMessage() != nil
+}
