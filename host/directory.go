@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/plughost/plughost/host/hook"
@@ -22,6 +24,7 @@ type entry struct {
 	network     id.NetworkID
 	sources     map[string]string // canonical by requested
 	neverEchoes bool
+	fixed       bool // it is known to have no channels but sources
 	tried       bool // the first start has ended, one way or the other
 	running     bool
 }
@@ -100,6 +103,18 @@ func (d *directory) Resolve(ctx context.Context, c hook.Channel) (id.Channel, bo
 		case <-changed:
 		}
 	}
+}
+
+// lacks tells whether a plug is known to have no such channel, and which it has.
+func (d *directory) lacks(c hook.Channel) (has []string, lacks bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[c.Plug]
+	if e == nil || !e.fixed {
+		return nil, false
+	}
+	has = slices.Sorted(maps.Values(e.sources))
+	return has, !slices.Contains(has, string(e.canonical(c.Source)))
 }
 
 // known returns the channel under which a hook's target is kept, if that is known now.

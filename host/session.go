@@ -179,6 +179,8 @@ func (s *session) bind(ctx context.Context, described *plugv1.DescribeResponse, 
 	h.directory.change(s.plug.Name, func(e *entry) {
 		e.networkName, e.sources = name, sources
 		e.neverEchoes = abilities.GetEcho() == plugv1.Echo_ECHO_NONE
+		// Channels may give direct channels, which no config names.
+		e.fixed = !slices.Contains(described.Services, plugv1.Channels_ServiceDesc.ServiceName)
 	})
 	return nil
 }

@@ -28,7 +28,7 @@ func serveHost(file, dir string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn})
-	c, err := config.Load(ctx, file, describe)
+	c, err := config.Load(ctx, file, describe, nil)
 	if err != nil {
 		return err
 	}

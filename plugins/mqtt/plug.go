@@ -131,6 +131,17 @@ func (m *mqtt) Start(ctx context.Context, s *plug.Session) (_ *plug.Started, err
 	}, nil
 }
 
+// ValidateConfig finds what can't work whatever the broker says, all of it.
+func (m *mqtt) ValidateConfig(_ context.Context, configJSON string) error {
+	c := defaults()
+	if err := plug.DecodeConfig(configJSON, &c); err != nil {
+		return err
+	}
+	_, addressErr := c.endpoint()
+	_, channelsErr := c.channels(nil)
+	return errors.Join(c.check(), addressErr, channelsErr)
+}
+
 // narrowed is what the plug can do at this broker, with these channels.
 func (m *mqtt) narrowed(f broker.Facts) *plugv1.Abilities {
 	a := abilities()

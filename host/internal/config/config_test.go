@@ -95,7 +95,7 @@ func writeFile(t *testing.T, path, text string, mode os.FileMode) {
 
 func load(t *testing.T, text string) *config.Config {
 	t.Helper()
-	c, err := config.Load(t.Context(), write(t, text), describe)
+	c, err := config.Load(t.Context(), write(t, text), describe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ journal: {sync: always, keep: 3d12h}
 settle_timeout: 20s
 supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 10m, max_exits: 3, exits_window: 5m, probe_every: 1h}
 `)
-	c, err := config.Load(t.Context(), file, describe)
+	c, err := config.Load(t.Context(), file, describe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 
 
 func TestDefaults(t *testing.T) {
 	file := write(t, "version: 1\nplugs: {a: {use: xmpp}}\n")
-	c, err := config.Load(t.Context(), file, describe)
+	c, err := config.Load(t.Context(), file, describe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,7 +466,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := config.Load(t.Context(), file, describe)
+		c, err := config.Load(t.Context(), file, describe, nil)
 		if err != nil {
 			if len(data) <= 1<<20 {
 				t.Fatal(err)

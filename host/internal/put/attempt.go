@@ -139,13 +139,20 @@ func (o *operation) check(slot *slot, response *plugv1.PutResponse) {
 	}
 }
 
-// know makes receipts the origin of the events that they explain, from now.
+// know makes the operation and its receipts the origin of the events that they
+// explain, from now.
 func (o *operation) know(receipts []*plugv1.Receipt) {
-	if settledAs(o.record.Action) == journalv1.SettledAs_SETTLED_AS_OTHER {
+	message := o.record
+	switch settledAs(o.record.Action) {
+	case journalv1.SettledAs_SETTLED_AS_EDIT: // the message stays what it is
+		o.stage.origins.act(o.record)
+		message = &journalv1.Operation{Id: o.of, Hook: o.record.Hook, Source: o.record.Target}
+	case journalv1.SettledAs_SETTLED_AS_DELETE, journalv1.SettledAs_SETTLED_AS_OTHER:
+		o.stage.origins.act(o.record)
 		return // a reaction's receipt names no message
 	}
 	for i, r := range receipts {
-		o.stage.origins.add(o.channel, o.record, uint32(i+1), r)
+		o.stage.origins.add(o.channel, message, uint32(i+1), r)
 	}
 }
 

@@ -90,9 +90,10 @@ type SendRequest struct {
 	// Required. Where to: "plug/source".
 	Channel string `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Required, unless text is set. What to do: a message, an edit, a delete, a
-	// reaction, a title, typing (which is shown at once or never, and makes an
-	// operation without id or state). Read markers are UNIMPLEMENTED. What it refers to is left out of it and named by
-	// target, reply_to and thread below: the host puts the network's own ids in.
+	// reaction, a title or topic; typing or a read marker, which are shown at once or
+	// never, and make an operation without id or state. What it refers to is left out
+	// of it and named by target, reply_to and thread below: the host puts the network's
+	// own ids in.
 	// Files are named by files below, and none by a SpoolFile here, which is the host's
 	// own to write. At most 256 KiB.
 	Action *v1.Action `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
@@ -108,8 +109,8 @@ type SendRequest struct {
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Optional. When it is given up if nothing was sent until then; absent: never.
 	Expiry *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expiry,proto3" json:"expiry,omitempty"`
-	// Required for an edit, a delete and a reaction, refused for anything else: the
-	// message that it is about.
+	// Required for an edit, a delete, a reaction and a read marker, refused for anything
+	// else: the message that it is about.
 	Target *MessageRef `protobuf:"bytes,7,opt,name=target,proto3" json:"target,omitempty"`
 	// Optional, for a message only: the message that it answers.
 	ReplyTo *MessageRef `protobuf:"bytes,8,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`

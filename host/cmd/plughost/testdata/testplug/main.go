@@ -37,6 +37,9 @@ func main() {
 		d.New = func() plug.Plug { return &both{} }
 	case "bare": // takes no config
 		d.New = func() plug.Plug { return &both{} }
+	case "picky": // checks its config itself
+		d.Config = config{}
+		d.New = func() plug.Plug { return &picky{} }
 	case "feed": // is only read
 		d.New = func() plug.Plug { return &network{} }
 	case "forgetful": // could not resume

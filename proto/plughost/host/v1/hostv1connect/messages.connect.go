@@ -64,7 +64,8 @@ type MessageServiceClient interface {
 	// action stays accepted, and the detail of the error is the OperationDetail that
 	// GetOperation takes. A plug that is down is no error: the action waits for it.
 	// INVALID_ARGUMENT: the action has no kind, or is too large, or the channel or a
-	// reference is not well written. NOT_FOUND: there is no such plug.
+	// reference is not well written. NOT_FOUND: there is no such plug, or it is known
+	// to have no such channel.
 	// FAILED_PRECONDITION: the plug has never been started with success, so nobody
 	// knows yet which network it is; the message of the error says what to do.
 	Send(context.Context, *v1.SendRequest) (*v1.SendResponse, error)
@@ -235,7 +236,8 @@ type MessageServiceHandler interface {
 	// action stays accepted, and the detail of the error is the OperationDetail that
 	// GetOperation takes. A plug that is down is no error: the action waits for it.
 	// INVALID_ARGUMENT: the action has no kind, or is too large, or the channel or a
-	// reference is not well written. NOT_FOUND: there is no such plug.
+	// reference is not well written. NOT_FOUND: there is no such plug, or it is known
+	// to have no such channel.
 	// FAILED_PRECONDITION: the plug has never been started with success, so nobody
 	// knows yet which network it is; the message of the error says what to do.
 	Send(context.Context, *v1.SendRequest) (*v1.SendResponse, error)
