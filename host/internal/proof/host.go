@@ -153,12 +153,12 @@ func (l *life) serve(n *network, p *process, in *intake.Intake) {
 		if l.ctx.Err() == nil {
 			l.run.count(PlugDied)
 		}
-		l.put.Detach(n.id)
+		l.put.Detach(n.id, l.ctx.Err() == nil)
 		dead, cut := context.WithCancel(context.Background())
 		cut()
 		link.Quiesce(dead)
 	case <-l.plugCtx.Done(): // the stop ladder; the stream is read meanwhile
-		l.put.Detach(n.id)
+		l.put.Detach(n.id, false)
 		some, cut := context.WithTimeout(l.ctx, quiesce)
 		defer cut()
 		link.Quiesce(some)
