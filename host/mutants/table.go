@@ -219,8 +219,8 @@ var mutations = []mutation{
 	{
 		name: "put: attempts without end",
 		file: attemptFile,
-		old:  "last != nil && int(last.Uncertain) > slot.retries(last) {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
-		new:  "last != nil && false {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
+		old:  "last != nil && int(last.Uncertain) > slot.retries(last) {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
+		new:  "last != nil && false {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
 	},
 	{
 		name: "put: the journal is not searched for an echo",
