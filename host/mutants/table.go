@@ -223,6 +223,24 @@ var mutations = []mutation{
 		new:  "last != nil && false {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
 	},
 	{
+		name: "put: an attempt after a crash doesn't run alone",
+		file: "host/internal/put/crash.go",
+		old:  "return o.attempt.GetCrashes() > 0 }\n",
+		new:  "return false }\n",
+	},
+	{
+		name: "put: others begin beside an attempt after a crash",
+		file: plugFile,
+		old:  "		n = p.live.concurrent()\n",
+		new:  "		n = 1\n",
+	},
+	{
+		name: "put: a crash is forgotten with the next attempt",
+		file: attemptFile,
+		old:  "		a.Crashes = last.Crashes\n",
+		new:  "",
+	},
+	{
 		name: "put: the journal is not searched for an echo",
 		file: settleFile,
 		old:  "				if base, part, ok := echoOf(e); ok && base == o.id {\n",

@@ -150,10 +150,12 @@ func (l *life) serve(n *network, p *process, in *intake.Intake) {
 	})
 	select {
 	case <-ctx.Done():
-		if l.ctx.Err() == nil {
+		crashed := l.ctx.Err() == nil
+		if crashed {
 			l.run.count(PlugDied)
+			l.run.witness.crashed(p)
 		}
-		l.put.Detach(n.id, l.ctx.Err() == nil)
+		l.put.Detach(n.id, crashed)
 		dead, cut := context.WithCancel(context.Background())
 		cut()
 		link.Quiesce(dead)

@@ -21,7 +21,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	if err != nil {
 		return nil, 0, err
 	}
-	if o.attempt.GetUncertain() > 0 && !o.due() {
+	if o.attempt.GetUncertain() > 0 && (!o.due() || o.crashed()) {
 		// The plug was restarted while this waited for a slot, and may still have
 		// an echo to tell.
 		slot.release()

@@ -15,14 +15,17 @@ import (
 // alone tells whether the next attempt is to run alone.
 func (o *operation) alone() bool { return o.attempt.GetCrashes() > 0 }
 
+// crashed tells whether the plug crashed and that is not noted yet.
+func (o *operation) crashed() bool {
+	o.stage.mu.Lock()
+	defer o.stage.mu.Unlock()
+	return o.stage.plug(o.channel.Network).crashed[o.process] && !o.attempt.Crashed
+}
+
 // noteCrash records that the plug crashed while the last attempt was uncertain, if it
 // did. Its error is the context's.
 func (o *operation) noteCrash(ctx context.Context) error {
-	s := o.stage
-	s.mu.Lock()
-	crashed := s.plug(o.channel.Network).crashed[o.process]
-	s.mu.Unlock()
-	if !crashed || o.attempt.Crashed {
+	if !o.crashed() {
 		return nil
 	}
 	o.attempt.Crashed = true
