@@ -294,10 +294,10 @@ func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
 
 // Quiesce implements supervisor.Session. The plug is no longer its network's, so
 // that another instance may be it.
-func (s *session) Quiesce(ctx context.Context) {
+func (s *session) Quiesce(ctx context.Context, crashed bool) {
 	s.host.setLink(s.plug.Name, nil)
 	if s.network != "" {
-		s.host.put.Detach(s.network)
+		s.host.put.Detach(s.network, crashed)
 		defer s.host.directory.release(s.plug.Name)
 	}
 	s.link.Quiesce(ctx)

@@ -233,8 +233,26 @@ var mutations = []mutation{
 	{
 		name: "put: attempts without end",
 		file: attemptFile,
-		old:  "last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
-		new:  "last != nil && false {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
+		old:  "last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
+		new:  "last != nil && false {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
+	},
+	{
+		name: "put: an attempt after a crash doesn't run alone",
+		file: "host/internal/put/crash.go",
+		old:  "return o.attempt.GetCrashes() > 0 }\n",
+		new:  "return false }\n",
+	},
+	{
+		name: "put: others begin beside an attempt after a crash",
+		file: plugFile,
+		old:  "		n = p.live.concurrent()\n",
+		new:  "		n = 1\n",
+	},
+	{
+		name: "put: a crash is forgotten with the next attempt",
+		file: attemptFile,
+		old:  "		a.Crashes = last.Crashes\n",
+		new:  "",
 	},
 	{
 		name: "put: the journal is not searched for an echo",

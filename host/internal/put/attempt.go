@@ -21,7 +21,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	if err != nil {
 		return nil, 0, err
 	}
-	if o.attempt.GetUncertain() > 0 && !o.due() {
+	if o.attempt.GetUncertain() > 0 && (!o.due() || o.crashed()) {
 		// The plug was restarted while this waited for a slot, and may still have
 		// an echo to tell.
 		slot.release()
@@ -39,7 +39,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		return r, by, nil
 	}
 	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {
-		return nil, 0, unconfirmed // the network's memory may have ended meanwhile
+		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile
 	}
 	action, err := o.prepare(ctx, slot)
 	if err != nil {
@@ -63,6 +63,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		if last.Uncertain > 0 {
 			a.Uncertain, a.Noted = last.Uncertain+1, last.Noted
 		}
+		a.Crashes = last.Crashes
 	}
 	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {
 		pass.End()

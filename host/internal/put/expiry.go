@@ -15,14 +15,14 @@ func (o *operation) mayExpire() bool {
 // ready is Stage.ready, until the operation's expiry.
 func (o *operation) ready(ctx context.Context) (*slot, error) {
 	if !o.mayExpire() {
-		return o.stage.ready(ctx, o.channel)
+		return o.stage.ready(ctx, o.channel, o.alone())
 	}
 	if !time.Now().Before(o.record.Expiry.AsTime()) {
 		return nil, o.expired()
 	}
 	bounded, cancel := context.WithDeadline(ctx, o.record.Expiry.AsTime())
 	defer cancel()
-	slot, err := o.stage.ready(bounded, o.channel)
+	slot, err := o.stage.ready(bounded, o.channel, false)
 	if err != nil && ctx.Err() == nil {
 		return nil, o.expired()
 	}

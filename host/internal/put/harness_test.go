@@ -193,7 +193,10 @@ func (w *world) restart() {
 }
 
 func (w *world) up()   { w.stage.Attach(here.Network, w.live) }
-func (w *world) down() { w.stage.Detach(here.Network) }
+func (w *world) down() { w.stage.Detach(here.Network, false) }
+
+// crash is a crash of the plug.
+func (w *world) crash() { w.stage.Detach(here.Network, true) }
 
 // key names message m of the channel there.
 func key(m string) *journalv1.MessageKey {

@@ -23,10 +23,6 @@ const (
 	retriesOtherwise  = 1
 )
 
-// unconfirmed says that no more attempts may be made.
-var unconfirmed = &decision{verdict: plugv1.Verdict_VERDICT_UNCERTAIN, outcome: journalv1.Outcome_OUTCOME_PARKED,
-	reason: "no attempt was confirmed by the network; look there, and send it again if it is missing"}
-
 // operation is one operation on its way to an outcome.
 type operation struct {
 	stage    *Stage

@@ -16,7 +16,7 @@ import (
 // park gives the operation up, and keeps it for a person.
 func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason string) error {
 	if uncertain := o.attempt.GetUncertain(); uncertain > 1 || uncertain == 1 && verdict == plugv1.Verdict_VERDICT_UNCERTAIN {
-		reason = "it may have been sent all the same: " + reason
+		reason += "; it may have been sent all the same"
 	}
 	o.reason = reason
 	o.log.Error("parked", "verdict", verdict.String(), "reason", reason)

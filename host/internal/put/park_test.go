@@ -137,6 +137,7 @@ func TestPutBackParts(t *testing.T) {
 				}
 				return &plugv1.PutResponse{Receipts: []*plugv1.Receipt{{Id: "p1"}, {Id: "p2"}}}
 			}
+			w.down()
 			op.Id = string(w.putBack(op.Id))
 			w.restart()
 			w.up()

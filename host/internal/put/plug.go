@@ -55,11 +55,13 @@ type Live struct {
 
 // plug is what the stage knows of a network's plug. Guarded by Stage.mu.
 type plug struct {
-	live     *Live // nil: down
-	slots    *semaphore.Weighted
+	live     *Live               // nil: down
+	slots    *semaphore.Weighted // one for each Put that may run
+	shown    *semaphore.Weighted // one for each best effort
 	waits    map[id.ChannelSource]bool
-	process  uint64    // counts the plug's processes
-	opened   time.Time // of the stream that is open; zero: none
+	process  uint64          // counts the plug's processes
+	crashed  map[uint64]bool // those of the newest that crashed
+	opened   time.Time       // of the stream that is open; zero: none
 	caughtUp map[id.ChannelSource]time.Time
 	paused   time.Time     // by RATE_LIMITED for the whole plug
 	changed  chan struct{} // closed at every change
@@ -68,7 +70,7 @@ type plug struct {
 func (s *Stage) plug(n id.NetworkID) *plug {
 	p := s.plugs[n]
 	if p == nil {
-		p = &plug{caughtUp: map[id.ChannelSource]time.Time{}, waits: map[id.ChannelSource]bool{}, changed: make(chan struct{})}
+		p = &plug{caughtUp: map[id.ChannelSource]time.Time{}, waits: map[id.ChannelSource]bool{}, crashed: map[uint64]bool{}, changed: make(chan struct{})}
 		s.plugs[n] = p
 	}
 	return p
@@ -88,7 +90,8 @@ func (s *Stage) change(n id.NetworkID, do func(*plug)) {
 func (s *Stage) Attach(n id.NetworkID, live Live) {
 	s.change(n, func(p *plug) {
 		p.live, p.process = &live, p.process+1
-		p.slots = semaphore.NewWeighted(int64(max(1, live.Concurrent)))
+		p.slots, p.shown = semaphore.NewWeighted(live.concurrent()), semaphore.NewWeighted(maxBestEffort)
+		delete(p.crashed, p.process-maxCrashed)
 		p.opened, p.caughtUp = time.Time{}, map[id.ChannelSource]time.Time{}
 		p.waits = map[id.ChannelSource]bool{}
 		for _, c := range live.Channels {
@@ -118,9 +121,19 @@ func (s *Stage) StreamOpened(n id.NetworkID) {
 	})
 }
 
-// Detach says that the plug takes no more Puts.
-func (s *Stage) Detach(n id.NetworkID) {
-	s.change(n, func(p *plug) { p.live, p.opened = nil, time.Time{} })
+// maxCrashed is of how many processes it is remembered that they crashed. What is
+// uncertain learns of it at once, unless it is busy.
+const maxCrashed = 64
+
+// Detach says that the plug takes no more Puts, because its process crashed or is being
+// stopped. It is called once for each Attach, before Puts that run are cut off.
+func (s *Stage) Detach(n id.NetworkID, crashed bool) {
+	s.change(n, func(p *plug) {
+		if crashed && p.live != nil {
+			p.crashed[p.process] = true
+		}
+		p.live, p.opened = nil, time.Time{}
+	})
 }
 
 // slot is the permission to run one Put on a plug.
@@ -131,12 +144,13 @@ type slot struct {
 }
 
 // ready waits until the channel's plug is up, takes Puts for the channel and has
-// a slot free.
-func (s *Stage) ready(ctx context.Context, c id.Channel) (*slot, error) {
+// a slot free; with alone, until it has all slots free.
+func (s *Stage) ready(ctx context.Context, c id.Channel, alone bool) (*slot, error) {
 	for {
 		s.mu.Lock()
 		p := s.plug(c.Network)
-		live, slots, process, changed := p.live, p.slots, p.process, p.changed
+		live, process, changed := p.live, p.process, p.changed
+		acquire := p.acquire(alone)
 		wait := live == nil || p.waits[c.Source]
 		paused := time.Until(p.paused)
 		s.mu.Unlock()
@@ -150,15 +164,44 @@ func (s *Stage) ready(ctx context.Context, c id.Channel) (*slot, error) {
 				return nil, err
 			}
 		default:
-			if err := slots.Acquire(ctx, 1); err != nil {
+			release, err := acquire(ctx)
+			if err != nil {
 				return nil, err
 			}
 			if !s.takes(c, process) {
-				slots.Release(1)
+				release()
 				continue
 			}
-			return &slot{live, process, func() { slots.Release(1) }}, nil
+			return &slot{live, process, release}, nil
 		}
+	}
+}
+
+// acquire gives what acquires a slot, or all, those of best effort too: nothing else is
+// asked of the plug then. The caller of acquire holds the stage's mu.
+func (p *plug) acquire(alone bool) func(context.Context) (release func(), err error) {
+	if p.live == nil {
+		return nil
+	}
+	slots, shown, n := p.slots, p.shown, int64(1)
+	if alone {
+		n = p.live.concurrent()
+	}
+	return func(ctx context.Context) (func(), error) {
+		if err := slots.Acquire(ctx, n); err != nil {
+			return nil, err
+		}
+		if !alone {
+			return func() { slots.Release(n) }, nil
+		}
+		if err := shown.Acquire(ctx, maxBestEffort); err != nil {
+			slots.Release(n)
+			return nil, err
+		}
+		return func() {
+			shown.Release(maxBestEffort)
+			slots.Release(n)
+		}, nil
 	}
 }
 
@@ -177,6 +220,9 @@ func (l *Live) scope() gate.Scope {
 	}
 	return gate.Plug
 }
+
+// concurrent is how many Puts may run at once.
+func (l *Live) concurrent() int64 { return int64(max(1, l.Concurrent)) }
 
 // timeout is the time one Put may take.
 func (l *Live) timeout() time.Duration {

@@ -72,8 +72,7 @@ type Stage struct {
 	later    later
 	running  *sync.WaitGroup // of best effort; nil while Run doesn't run
 
-	bestEffort chan struct{} // bounds them
-	origins    *origins
+	origins *origins
 }
 
 // progress is how far a channel has come. It is used by the channel's lane only.
@@ -96,9 +95,7 @@ func New(o Options) *Stage {
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
 		later:    later{},
-
-		bestEffort: make(chan struct{}, maxBestEffort),
-		origins:    newOrigins(recentReceipts),
+		origins:  newOrigins(recentReceipts),
 	}
 }
 

@@ -1110,7 +1110,12 @@ type Attempt struct {
 	Continuation []byte `protobuf:"bytes,10,opt,name=continuation,proto3" json:"continuation,omitempty"`
 	// Edits that were accepted before and whose content was sent in place of the
 	// first: the last of them is the revision sent.
-	Folded        []string `protobuf:"bytes,11,rep,name=folded,proto3" json:"folded,omitempty"`
+	Folded []string `protobuf:"bytes,11,rep,name=folded,proto3" json:"folded,omitempty"`
+	// Attempts in which the plug crashed, this one among them if crashed is true. Those
+	// after the first such run alone.
+	Crashes uint32 `protobuf:"varint,12,opt,name=crashes,proto3" json:"crashes,omitempty"`
+	// True once the plug crashed while this attempt was uncertain.
+	Crashed       bool `protobuf:"varint,13,opt,name=crashed,proto3" json:"crashed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1220,6 +1225,20 @@ func (x *Attempt) GetFolded() []string {
 		return x.Folded
 	}
 	return nil
+}
+
+func (x *Attempt) GetCrashes() uint32 {
+	if x != nil {
+		return x.Crashes
+	}
+	return 0
+}
+
+func (x *Attempt) GetCrashed() bool {
+	if x != nil {
+		return x.Crashed
+	}
+	return false
 }
 
 // Settled finishes an operation.
@@ -2253,7 +2272,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\rR\x05index\"{\n" +
 	"\tPutRecord\x126\n" +
 	"\asettled\x18\x01 \x01(\v2\x1c.plughost.journal.v1.SettledR\asettled\x126\n" +
-	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xad\x03\n" +
+	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xe1\x03\n" +
 	"\aAttempt\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x12\x16\n" +
@@ -2267,7 +2286,9 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x04sent\x18\t \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
 	"\fcontinuation\x18\n" +
 	" \x01(\fR\fcontinuation\x12\x16\n" +
-	"\x06folded\x18\v \x03(\tR\x06folded\"\x94\x04\n" +
+	"\x06folded\x18\v \x03(\tR\x06folded\x12\x18\n" +
+	"\acrashes\x18\f \x01(\rR\acrashes\x12\x18\n" +
+	"\acrashed\x18\r \x01(\bR\acrashed\"\x94\x04\n" +
 	"\aSettled\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x126\n" +
