@@ -65,8 +65,8 @@ var mutations = []mutation{
 	{
 		name: "intake: cursors before the events",
 		file: intakeFile,
-		old:  "	if err := in.appendEvents(ctx, answer.Events); err != nil {\n",
-		new:  "	_ = in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors)\n	if err := in.appendEvents(ctx, answer.Events); err != nil {\n",
+		old:  "	fresh, err := in.appendEvents(ctx, answer.Events)\n",
+		new:  "	_ = in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors)\n	fresh, err := in.appendEvents(ctx, answer.Events)\n",
 	},
 	{
 		name: "intake: known events are forgotten on a restart",
@@ -77,7 +77,7 @@ var mutations = []mutation{
 	{
 		name: "intake: what was not stored counts as known",
 		file: appendFile,
-		old:  "		in.loaded, in.known = false, newKnowledge()\n",
+		old:  "		in.loaded, in.known = false, newKnowledge(in.limit)\n",
 		new:  "",
 	},
 	{

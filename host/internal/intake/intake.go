@@ -71,6 +71,9 @@ type Options struct {
 	// Gaps is told the network's gaps whenever they change, oldest first. It doesn't
 	// block, and changes nothing in them; nil: nobody is told.
 	Gaps func(id.NetworkID, []*journalv1.GapRecord)
+	// Breach is told that the plug broke the contract; the plug goes on. It doesn't block;
+	// nil: nobody is told.
+	Breach func(n id.NetworkID, reason string)
 	// BestEffort is given the events that are never stored. It doesn't block.
 	BestEffort func(c id.Channel, e *plugv1.Event)
 	Logger     hclog.Logger
@@ -79,8 +82,9 @@ type Options struct {
 // Intake is the intake of one network, over all lives of its plug. Its methods may be
 // called at once with Run.
 type Intake struct {
-	o   Options
-	log hclog.Logger
+	o     Options
+	log   hclog.Logger
+	limit int // of what is known: knownEvents
 
 	// mu lets one thing be stored after another: an answer of the stream, a page of
 	// history. Guards all below.
@@ -89,13 +93,16 @@ type Intake struct {
 	loaded  bool
 	known   *knowledge
 	cursors map[string]journal.StoredCursor // with which the plug resumed
+	past    map[string]cursorPast
+	again   bool   // all that the stream has brought so far came before
+	refused uint64 // cursors that went back
 	gaps    []*journalv1.GapRecord
 	changed chan struct{} // closed when the gaps change
 }
 
 // New makes the intake of a network.
 func New(o Options) *Intake {
-	return &Intake{o: o, log: o.Logger, known: newKnowledge(), changed: make(chan struct{})}
+	return &Intake{o: o, log: o.Logger, limit: knownEvents, known: newKnowledge(knownEvents), past: map[string]cursorPast{}, changed: make(chan struct{})}
 }
 
 // Open returns the cursors with which the plug resumes. It is called before each
@@ -115,10 +122,12 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 		return nil, fmt.Errorf("read gaps of %s: %w", in.o.Network, err)
 	}
 	in.setGaps(gaps)
+	in.again = true
 	in.cursors = make(map[string]journal.StoredCursor, len(stored))
 	cursors := make([]*plugv1.Cursor, len(stored))
 	for i, c := range stored {
 		cursors[i], in.cursors[c.Scope] = c.Cursor, c
+		in.remember(c.Cursor)
 	}
 	return cursors, nil
 }
@@ -143,16 +152,15 @@ func (in *Intake) Run(ctx context.Context, s Stream, files Files) error {
 func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if err := in.appendEvents(ctx, answer.Events); err != nil {
+	fresh, err := in.appendEvents(ctx, answer.Events)
+	if err != nil {
 		return err
 	}
 	if err := in.addGaps(ctx, answer.Gaps); err != nil {
 		return err
 	}
-	if len(answer.Cursors) > 0 {
-		if err := in.until(ctx, func() error { return in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors) }); err != nil {
-			return err
-		}
+	if err := in.saveCursors(ctx, answer.Cursors, fresh); err != nil {
+		return err
 	}
 	for _, scope := range answer.CaughtUp {
 		in.known.caughtUp(scope)
