@@ -386,7 +386,8 @@ func (h *Host) intake(n id.NetworkID, log hclog.Logger) *intake.Intake {
 	defer h.mu.Unlock()
 	in := h.intakes[n]
 	if in == nil {
-		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, Gaps: h.setGaps, BestEffort: h.bestEffort, Logger: log.Named("intake")})
+		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, Gaps: h.setGaps,
+			Breach: h.breach, BestEffort: h.bestEffort, Logger: log.Named("intake")})
 		h.intakes[n] = in
 	}
 	return in

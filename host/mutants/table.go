@@ -65,8 +65,8 @@ var mutations = []mutation{
 	{
 		name: "intake: cursors before the events",
 		file: intakeFile,
-		old:  "	if err := in.appendEvents(ctx, answer.Events); err != nil {\n",
-		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	if err := in.appendEvents(ctx, answer.Events); err != nil {\n",
+		old:  "	fresh, err := in.appendEvents(ctx, answer.Events)\n",
+		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	fresh, err := in.appendEvents(ctx, answer.Events)\n",
 	},
 	{
 		name: "intake: acknowledgement before the cursor",
@@ -89,7 +89,7 @@ var mutations = []mutation{
 	{
 		name: "intake: what was not stored counts as known",
 		file: appendFile,
-		old:  "		in.loaded, in.known = false, newKnowledge()\n",
+		old:  "		in.loaded, in.known = false, newKnowledge(in.limit)\n",
 		new:  "",
 	},
 	{

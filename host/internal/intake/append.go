@@ -15,9 +15,9 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// appendEvents stores the events that are not repeats, and takes their files. Its error
-// is the context's.
-func (in *Intake) appendEvents(ctx context.Context, events []*plugv1.Event) error {
+// appendEvents stores the events that are not repeats, and takes their files. fresh tells
+// whether there were any; the error is the context's.
+func (in *Intake) appendEvents(ctx context.Context, events []*plugv1.Event) (fresh bool, err error) {
 	names := in.names(events)
 	rounds, err := in.runs(ctx, events)
 	if err == nil {
@@ -25,11 +25,11 @@ func (in *Intake) appendEvents(ctx context.Context, events []*plugv1.Event) erro
 	}
 	if err != nil {
 		// What was not stored must not count as known: learn anew.
-		in.loaded, in.known = false, newKnowledge()
-		return err
+		in.loaded, in.known = false, newKnowledge(in.limit)
+		return false, err
 	}
 	in.forget(names)
-	return nil
+	return len(rounds) > 0, nil
 }
 
 // names gives the names that events have in the plug's spool; forget forgets them.

@@ -52,7 +52,8 @@ func (in *Intake) Backfill(ctx context.Context, events []*plugv1.Event) (stored 
 		}
 	}
 	in.forget(in.names(known))
-	return len(fresh), in.appendEvents(ctx, fresh)
+	_, err = in.appendEvents(ctx, fresh)
+	return len(fresh), err
 }
 
 // addGaps records gaps that a plug reported.

@@ -71,6 +71,9 @@ type Options struct {
 	// Gaps is told the network's gaps whenever they change, oldest first. It doesn't
 	// block, and changes nothing in them; nil: nobody is told.
 	Gaps func(id.NetworkID, []*journalv1.GapRecord)
+	// Breach is told that the plug broke the contract; the plug goes on. It doesn't block;
+	// nil: nobody is told.
+	Breach func(n id.NetworkID, reason string)
 	// BestEffort is given the events that are never stored. It doesn't block.
 	BestEffort func(c id.Channel, e *plugv1.Event)
 	Logger     hclog.Logger
@@ -79,8 +82,9 @@ type Options struct {
 // Intake is the intake of one network, over all lives of its plug. Its methods may be
 // called at once with Run.
 type Intake struct {
-	o   Options
-	log hclog.Logger
+	o     Options
+	log   hclog.Logger
+	limit int // of what is known: knownEvents
 
 	// mu lets one thing be stored after another: an answer of the stream, a page of
 	// history. Guards all below.
@@ -90,13 +94,16 @@ type Intake struct {
 	known   *knowledge
 	last    id.Sequence               // all of the network's events up to here are stored
 	cursors map[string]journal.Cursor // with which the plug resumed
+	past    map[string]cursorPast
+	again   bool   // all that the stream has brought so far came before
+	refused uint64 // cursors that went back
 	gaps    []*journalv1.GapRecord
 	changed chan struct{} // closed when the gaps change
 }
 
 // New makes the intake of a network.
 func New(o Options) *Intake {
-	return &Intake{o: o, log: o.Logger, known: newKnowledge(), changed: make(chan struct{})}
+	return &Intake{o: o, log: o.Logger, limit: knownEvents, known: newKnowledge(knownEvents), past: map[string]cursorPast{}, changed: make(chan struct{})}
 }
 
 // Open returns the cursors with which the plug resumes. It is called before each
@@ -116,10 +123,12 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 		return nil, fmt.Errorf("read gaps of %s: %w", in.o.Network, err)
 	}
 	in.setGaps(gaps)
+	in.again = true
 	in.cursors = make(map[string]journal.Cursor, len(stored))
 	cursors := make([]*plugv1.Cursor, len(stored))
 	for i, c := range stored {
 		cursors[i], in.cursors[c.Scope] = c.Cursor, c
+		in.remember(c.Cursor)
 	}
 	return cursors, nil
 }
@@ -136,24 +145,25 @@ func (in *Intake) Run(ctx context.Context, s Stream, files Files) error {
 		if err != nil {
 			return fmt.Errorf("read the plug's stream: %w", err)
 		}
-		last, err := in.store(ctx, answer)
+		named, last, err := in.store(ctx, answer)
 		if err != nil {
 			return err
 		}
-		cursors.add(answer.Sequence, last, answer.Cursors)
+		cursors.add(answer.Sequence, last, named)
 	}
 }
 
-// store stores all of an answer but its cursors. last is the sequence up to which all of
-// the network's events are stored.
-func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) (last id.Sequence, err error) {
+// store stores all of an answer but its cursors, and gives those that are to be stored.
+// last is the sequence up to which all of the network's events are stored.
+func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) (named []*plugv1.Cursor, last id.Sequence, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if err := in.appendEvents(ctx, answer.Events); err != nil {
-		return 0, err
+	fresh, err := in.appendEvents(ctx, answer.Events)
+	if err != nil {
+		return nil, 0, err
 	}
 	if err := in.addGaps(ctx, answer.Gaps); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	for _, scope := range answer.CaughtUp {
 		in.known.caughtUp(scope)
@@ -162,5 +172,5 @@ func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesRespon
 	for _, outcome := range answer.Outcomes {
 		in.o.Watcher.Outcome(in.o.Network, outcome)
 	}
-	return in.last, nil
+	return in.forward(answer.Cursors, fresh), in.last, nil
 }

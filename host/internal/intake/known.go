@@ -29,8 +29,8 @@ type knowledge struct {
 	behind map[string]bool
 }
 
-func newKnowledge() *knowledge {
-	return &knowledge{events: newIDSet(knownEvents), messages: newIDSet(knownEvents), history: newIDSet(knownEvents)}
+func newKnowledge(limit int) *knowledge {
+	return &knowledge{events: newIDSet(limit), messages: newIDSet(limit), history: newIDSet(limit)}
 }
 
 // What stands before the ids of events and of messages where both are in one set.
@@ -105,8 +105,8 @@ func (in *Intake) load(ctx context.Context, cursors []journal.Cursor) error {
 		}
 		in.last = end
 		from := id.Sequence(1)
-		if end > knownEvents {
-			from = end - knownEvents
+		if limit := id.Sequence(in.limit); end > limit {
+			from = end - limit
 		}
 		err = in.read(ctx, id.Channel{Network: in.o.Network}, from, func(c id.ChannelSource, e *plugv1.Event) {
 			in.known.repeats(c, e)

@@ -210,7 +210,8 @@ type Cursor struct {
 	// Optional. Source of a channel; empty for the whole plug.
 	Scope string `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Required. Opaque to the host, at most 4 KiB. Where the plug would resume
-	// after all events of this and of earlier answers. Never goes back.
+	// after all events of this and of earlier answers. Never goes back: the host keeps the
+	// newer one, and shows a plug that gives a value which it has replaced before.
 	Value         []byte `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
