@@ -99,6 +99,10 @@ type Member struct {
 	// {network}, {plug} and {channel}, and behind a bar the filters noping, max:N,
 	// color, short and strip_emoji: "{name|noping|max:20}".
 	Name string
+	// MassMentions: a mass mention ("@everyone") that an author of the other members
+	// makes may notify everybody here. Otherwise it arrives as text. What only looks
+	// like one in a text never notifies, nor does an edit.
+	MassMentions bool
 }
 
 // Direction says which way messages go between a member and its conversation.
@@ -174,7 +178,7 @@ func (o *Options) conversations() ([]conversation.Conversation, error) {
 	for i, c := range o.Conversations {
 		made[i].Name, made[i].Deletes = c.Name, c.Deletes
 		for _, m := range c.Members {
-			member := conversation.Member{Channel: m.Channel, Direction: m.Direction}
+			member := conversation.Member{Channel: m.Channel, Direction: m.Direction, MassMentions: m.MassMentions}
 			if m.Name != "" {
 				name, err := conversation.ParseFormat(m.Name)
 				if err != nil {

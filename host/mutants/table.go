@@ -59,8 +59,8 @@ var mutations = []mutation{
 	{
 		name: "intake: acknowledgement before the append",
 		file: intakeFile,
-		old:  "		if err := in.store(ctx, answer); err != nil {\n",
-		new:  "		s.Ack(answer.Sequence, true)\n		if err := in.store(ctx, answer); err != nil {\n",
+		old:  "		named, last, err := in.store(ctx, answer)\n",
+		new:  "		s.Ack(answer.Sequence, true)\n		named, last, err := in.store(ctx, answer)\n",
 	},
 	{
 		name: "intake: cursors before the events",

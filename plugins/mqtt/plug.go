@@ -68,6 +68,7 @@ const (
 // mqtt is the plug.
 type mqtt struct {
 	log      hclog.Logger
+	setState func(plugv1.NetworkState, string) // the session's SetNetworkState
 	channels []*channel
 	broker   broker.Options
 	memory   *memory.Memory // Start's, then Receive's, then Stop's
@@ -111,7 +112,7 @@ func (m *mqtt) Start(ctx context.Context, s *plug.Session) (_ *plug.Started, err
 	if len(id) > plugv1.MaxIDBytes {
 		return nil, plug.BadConfig("/server", fmt.Errorf("server and user name are too long: %d bytes together", len(id)))
 	}
-	m.log, m.channels = s.Logger, channels
+	m.log, m.channels, m.setState = s.Logger, channels, s.SetNetworkState
 	m.repeats, m.skipped, m.dropped = counter{}, counter{}, counter{}
 	m.broker = broker.Options{
 		Address: e.address, TLS: e.tls, ClientID: m.memory.Client(), Username: c.Username, Password: c.Password,

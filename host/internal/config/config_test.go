@@ -147,17 +147,19 @@ defaults: {name: "{name} ({network})"}
 conversations:
   dev:
     members: [libera/#dev, jabber/dev@muc.example.org, discord/112233445566778899]
-    at: {libera: {name: "<{name}> "}}
+    at: {libera: {name: "<{name}> "}, discord: {mass_mentions: text}}
+    mass_mentions: allow
   help:
     name: "{name}: "
     members:
       - {channel: libera/#help, name: "[{plug}] {name} "}
-      - {channel: "jabber/help@muc.example.org", direction: both}
+      - {channel: "jabber/help@muc.example.org", direction: both, mass_mentions: allow}
     at: {libera: {name: "<{name}> "}}
   news:
     members:
       - {channel: discord/5, direction: in}
       - {channel: "libera/#news", direction: out}
+    at: {libera: {mass_mentions: allow}}
 journal: {sync: always, keep: 3d12h}
 settle_timeout: 20s
 supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 10m, max_exits: 3, exits_window: 5m, probe_every: 1h}
@@ -180,17 +182,17 @@ supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 
 		},
 		Conversations: []host.Conversation{
 			{Name: "dev", Members: []host.Member{
-				{Channel: channel("libera", "#dev"), Name: "<{name}> "},
-				{Channel: channel("jabber", "dev@muc.example.org"), Name: "{name} ({network})"},
+				{Channel: channel("libera", "#dev"), Name: "<{name}> ", MassMentions: true},
+				{Channel: channel("jabber", "dev@muc.example.org"), Name: "{name} ({network})", MassMentions: true},
 				{Channel: channel("discord", "112233445566778899"), Name: "{name} ({network})"},
 			}},
 			{Name: "help", Members: []host.Member{
 				{Channel: channel("libera", "#help"), Name: "[{plug}] {name} "},
-				{Channel: channel("jabber", "help@muc.example.org"), Name: "{name}: "},
+				{Channel: channel("jabber", "help@muc.example.org"), Name: "{name}: ", MassMentions: true},
 			}},
 			{Name: "news", Members: []host.Member{
 				{Channel: channel("discord", "5"), Direction: host.In, Name: "{name} ({network})"},
-				{Channel: channel("libera", "#news"), Direction: host.Out, Name: "{name} ({network})"},
+				{Channel: channel("libera", "#news"), Direction: host.Out, Name: "{name} ({network})", MassMentions: true},
 			}},
 		},
 		JournalSync:   -1,

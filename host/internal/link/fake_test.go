@@ -33,6 +33,7 @@ type fakePlug struct {
 
 	users   plugv1.UsersServer // nil: not served
 	history plugv1.HistoryServer
+	rooms   plugv1.ChannelsServer
 	checks  plugv1.ConfigValidatorServer
 	status  plugv1.NetworkStatusServer
 }
@@ -74,6 +75,9 @@ func connectServer(t *testing.T, f *fakePlug, options ...Option) (*Link, *grpc.S
 	}
 	if f.history != nil {
 		plugv1.RegisterHistoryServer(server, f.history)
+	}
+	if f.rooms != nil {
+		plugv1.RegisterChannelsServer(server, f.rooms)
 	}
 	if f.checks != nil {
 		plugv1.RegisterConfigValidatorServer(server, f.checks)

@@ -24,7 +24,7 @@ type config struct {
 	TLS      bool   `json:"tls,omitempty" jsonschema:"description=Whether the connection is encrypted."`
 	Password string `json:"password,omitempty" jsonschema:"description=Password of the account.,minLength=8,writeOnly=true"`
 	// Start says how the plug's Start ends; slow_stop, that Stop takes long.
-	Start string `json:"start,omitempty" jsonschema:"description=How starting ends.,enum=ready,enum=unreachable,enum=logged_out,enum=bad_config,enum=slow_stop"`
+	Start string `json:"start,omitempty" jsonschema:"description=How starting ends.,enum=ready,enum=unreachable,enum=logged_out,enum=bad_config,enum=degraded,enum=slow_stop"`
 	// Open is a file without which every Put is refused.
 	Open string `json:"open,omitempty" jsonschema:"description=Messages are refused until this file is there."`
 }
@@ -73,6 +73,9 @@ func (n *network) Start(_ context.Context, s *plug.Session) (*plug.Started, erro
 		return nil, plug.LoggedOut(errors.New("wrong password"))
 	case "bad_config":
 		return nil, plug.BadConfig("/server", errors.New("there is no such server"))
+	}
+	if c.Start == "degraded" {
+		s.SetNetworkState(plugv1.NetworkState_NETWORK_STATE_DEGRADED, "no history; ask the server's admin")
 	}
 	n.slow, n.open = c.Start == "slow_stop", c.Open
 	return &plug.Started{NetworkID: "test:" + s.Instance}, nil
