@@ -34,6 +34,7 @@ type Journal interface {
 	Cursors(ctx context.Context, n id.NetworkID) ([]journal.StoredCursor, error)
 	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
 	LastEvents(ctx context.Context, c id.Channel) (journal.Record, error)
+	Room() error
 	End(ctx context.Context) (id.Sequence, error)
 
 	SaveOriginal(ctx context.Context, c id.Channel, r *journalv1.OriginalRecord) error
@@ -173,6 +174,12 @@ func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesRespon
 	if in.files != nil {
 		for _, e := range answer.Events {
 			names = append(names, in.files.Names(e)...)
+		}
+	}
+	if len(names) > 0 {
+		// On a full disk the files would be lost, while their event waits.
+		if err := in.until(ctx, in.o.Journal.Room); err != nil {
+			return err
 		}
 	}
 	rounds, err := in.runs(ctx, answer.Events)

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -20,6 +21,52 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	if err != nil {
 		return fmt.Errorf("expire the journal: %w", err)
 	}
+	return j.removeFinished(ctx, old, hooks)
+}
+
+// roomSteps is in how many parts the log is looked at for what can give way.
+const roomSteps = 8
+
+// MakeRoom removes what is finished, oldest first, whatever its age, while the log is
+// nearly full: until an eighth of its bound is free, or nothing finished is left. It
+// returns whether there is room.
+func (j *Journal) MakeRoom(ctx context.Context, hooks []id.HookName) (bool, error) {
+	first, err := j.store.Next(ctx, subject(kindEvents, ">"), 1)
+	if errors.Is(err, ErrNotFound) {
+		first, err = j.store.Next(ctx, ">", 1)
+	}
+	if err != nil {
+		return false, fmt.Errorf("make room in the journal: %w", err)
+	}
+	end, err := j.store.End(ctx)
+	if err != nil {
+		return false, fmt.Errorf("make room in the journal: %w", err)
+	}
+	step := (end-first.Sequence)/roomSteps + 1
+	for old := first.Sequence; !j.store.Look(ctx).roomy(); old += step {
+		if old >= end+step {
+			return false, nil
+		}
+		if err := j.removeFinished(ctx, min(old, end), hooks); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// State says how the store does.
+func (j *Journal) State() State { return j.store.State() }
+
+// Room returns ErrFull, with the reason in words, while nothing new is taken in.
+func (j *Journal) Room() error {
+	if s := j.store.State(); s.Broken || s.full() {
+		return fmt.Errorf("%w: %s", ErrFull, s.Reason)
+	}
+	return nil
+}
+
+// removeFinished removes what is finished up to a sequence.
+func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []id.HookName) (err error) {
 	dones := make([]map[id.Channel]id.Sequence, len(hooks))
 	for i, hook := range hooks {
 		if dones[i], err = j.dones(ctx, hook); err != nil {
@@ -52,7 +99,10 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindCursor} {
+	if err := j.purge(ctx, kindGap, func(Record, id.Channel) (id.Sequence, error) { return old + 1, nil }); err != nil {
+		return err
+	}
+	for _, kind := range []string{kindDone, kindCursor, kindInstance} {
 		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
 			return r.Sequence, nil
 		}); err != nil {
