@@ -19,6 +19,12 @@ import (
 // whether there were any; the error is the context's.
 func (in *Intake) appendEvents(ctx context.Context, events []*plugv1.Event) (fresh bool, err error) {
 	names := in.names(events)
+	if len(names) > 0 {
+		// On a full disk the files would be lost, while their event waits.
+		if err := in.until(ctx, in.o.Journal.Room); err != nil {
+			return false, err
+		}
+	}
 	rounds, err := in.runs(ctx, events)
 	if err == nil {
 		err = in.append(ctx, rounds)

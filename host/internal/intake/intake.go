@@ -31,6 +31,7 @@ type Journal interface {
 	Cursors(ctx context.Context, n id.NetworkID) ([]journal.Cursor, error)
 	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
 	LastEvents(ctx context.Context, c id.Channel) (journal.Record, error)
+	Room() error
 	End(ctx context.Context) (id.Sequence, error)
 
 	SaveOriginal(ctx context.Context, c id.Channel, r *journalv1.OriginalRecord) error

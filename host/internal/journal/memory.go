@@ -308,6 +308,12 @@ func (m *Memory) set(ctx context.Context, e Entry) error {
 	return nil
 }
 
+// State implements Store. Nothing is bounded here.
+func (m *Memory) State() State { return State{} }
+
+// Look implements Store.
+func (m *Memory) Look(context.Context) State { return State{} }
+
 // Get implements Store.
 func (m *Memory) Get(ctx context.Context, filter string) ([]Record, error) {
 	if err := checkFilters(filter); err != nil {

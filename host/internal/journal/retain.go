@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -21,6 +22,56 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	if err != nil {
 		return fmt.Errorf("expire the journal: %w", err)
 	}
+	return j.removeFinished(ctx, old, hooks, true)
+}
+
+// roomSteps is in how many parts the log is looked at for what can give way.
+const roomSteps = 8
+
+// MakeRoom removes what is finished, oldest first, whatever its age, while the log is
+// nearly full: until an eighth of its bound is free, or nothing finished is left. What
+// came after a plug's cursor gives way last: a plug that never moves its cursor must not
+// stop all others. It returns whether there is room.
+func (j *Journal) MakeRoom(ctx context.Context, hooks []id.HookName) (bool, error) {
+	first, err := j.store.Next(ctx, subject(kindEvents, ">"), 1)
+	if errors.Is(err, ErrNotFound) {
+		first, err = j.store.Next(ctx, ">", 1)
+	}
+	if err != nil {
+		return false, fmt.Errorf("make room in the journal: %w", err)
+	}
+	end, err := j.store.End(ctx)
+	if err != nil {
+		return false, fmt.Errorf("make room in the journal: %w", err)
+	}
+	step := (end-first.Sequence)/roomSteps + 1
+	for _, holding := range []bool{true, false} {
+		for old := first.Sequence; old < end+step; old += step {
+			if j.store.Look(ctx).roomy() {
+				return true, nil
+			}
+			if err := j.removeFinished(ctx, min(old, end), hooks, holding); err != nil {
+				return false, err
+			}
+		}
+	}
+	return j.store.Look(ctx).roomy(), nil
+}
+
+// State says how the store does.
+func (j *Journal) State() State { return j.store.State() }
+
+// Room returns ErrFull, with the reason in words, while nothing new is taken in.
+func (j *Journal) Room() error {
+	if s := j.store.State(); s.Broken || s.full() {
+		return fmt.Errorf("%w: %s", ErrFull, s.Reason)
+	}
+	return nil
+}
+
+// removeFinished removes what is finished up to a sequence; with holding, but for what
+// came after a plug's cursor.
+func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []id.HookName, holding bool) (err error) {
 	dones := make([]map[id.Channel]id.Sequence, len(hooks))
 	for i, hook := range hooks {
 		if dones[i], err = j.dones(ctx, hook); err != nil {
@@ -45,7 +96,7 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	if err := j.purge(ctx, kindEvents, func(r Record, c id.Channel) (id.Sequence, error) {
 		limit := min(old, finished(c))
 		for _, scope := range []id.Channel{c, {Network: c.Network}} {
-			if s, ok := passed[scope]; ok {
+			if s, ok := passed[scope]; ok && holding {
 				limit = min(limit, s)
 			}
 		}
@@ -67,7 +118,7 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindGap} {
+	for _, kind := range []string{kindDone, kindGap, kindInstance} {
 		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
 			return r.Sequence, nil
 		}); err != nil {
