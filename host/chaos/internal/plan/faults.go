@@ -83,7 +83,9 @@ func (p *Plan) onPlugs() (kinds []func(*rand.Rand) Step) {
 // plug's echoes don't name the operation, so nothing else can settle it.
 func (p *Plan) lateAnswer(d *rand.Rand) Step {
 	sources := p.Sources("gamma")
-	return Step{Do: LateAnswer, Member: ledger.Member{Plug: "gamma", Source: sources[d.IntN(len(sources))]}, For: putTimeout + 6500*time.Millisecond}
+	t := p.token()
+	return Step{Do: LateAnswer, Member: ledger.Member{Plug: "gamma", Source: sources[d.IntN(len(sources))]}, For: putTimeout + 6500*time.Millisecond,
+		Token: t, Author: "Lea", Text: ledger.Mark(t, 0) + " who hears this late?"}
 }
 
 // scripts are the faults that a simulated network knows.
