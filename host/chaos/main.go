@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/chaos/internal/check"
+	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 	"github.com/plughost/plughost/host/chaos/internal/record"
 	"github.com/plughost/plughost/host/chaos/internal/world"
@@ -25,6 +26,7 @@ type options struct {
 	plan.Options
 	bin, dir     string
 	settle       time.Duration
+	story        int
 	print, anyOK bool
 }
 
@@ -37,6 +39,7 @@ func main() {
 	flag.DurationVar(&o.settle, "settle", 3*time.Minute, "most time to settle after the last fault")
 	flag.StringVar(&o.bin, "bin", "bin", "directory with plughost, simnetd and plugs")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where the run's directory is made")
+	flag.IntVar(&o.story, "story", 0, "tell the story of the message with this number in any case")
 	flag.BoolVar(&o.print, "plan", false, "print the plan and do nothing")
 	flag.BoolVar(&o.anyOK, "any", false, "don't fail when a fault did not happen: for runs shorter than two minutes")
 	flag.Parse()
@@ -78,6 +81,9 @@ func (o *options) run() error {
 	run, counts, broken, err := o.happen(ctx, wo)
 	if err == nil {
 		err = report(os.Stdout, run, counts, broken, !o.anyOK)
+		if o.story > 0 {
+			check.Story(os.Stdout, run, ledger.Token(o.story))
+		}
 	}
 	if err != nil {
 		if o.FullDisk {
@@ -132,13 +138,13 @@ func (o *options) perform(ctx context.Context, w *world.World, begun time.Time) 
 	speech, cancel := context.WithTimeout(ctx, o.Length+time.Minute)
 	defer cancel()
 	var lanes sync.WaitGroup
-	perform := func(ctx context.Context, l plan.Lane, do func(context.Context, plan.Step) error) {
+	perform := func(limited context.Context, l plan.Lane, do func(context.Context, plan.Step) error) {
 		lanes.Go(func() {
 			for _, s := range l.Steps {
-				if !until(ctx, begun.Add(s.At)) {
+				if !until(limited, begun.Add(s.At)) {
 					return
 				}
-				if err := do(ctx, s); err != nil && ctx.Err() == nil {
+				if err := do(limited, s); err != nil && ctx.Err() == nil {
 					fmt.Fprintf(w.Say, "chaos: not done: %s: %v\n", s, err)
 				}
 			}

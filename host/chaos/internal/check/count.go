@@ -22,9 +22,8 @@ func Counts(r Run) map[string]int {
 		if op.Settled == nil {
 			continue
 		}
+		counts[Settled+name(op.Settled.By)]++
 		switch op.Settled.Outcome {
-		case journalv1.Outcome_OUTCOME_SENT:
-			counts[Settled+name(op.Settled.By)]++
 		case journalv1.Outcome_OUTCOME_DROPPED:
 			counts["dropped: "+op.Settled.Reason]++
 		case journalv1.Outcome_OUTCOME_PARKED:

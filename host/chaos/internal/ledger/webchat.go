@@ -29,7 +29,8 @@ func OpenDatabase(path string) (*Database, error) {
 // Close closes it.
 func (d *Database) Close() error { return d.db.Close() }
 
-// Row finds the row of what a page did under an id of its own; 0 if it is not there.
+// Row finds the row of what a page did under an id of its own, a pattern of LIKE; 0 if it
+// is not there.
 func (d *Database) Row(ctx context.Context, client string) (row int64, err error) {
 	err = d.db.QueryRowContext(ctx, `SELECT ifnull(max(row), 0) FROM log WHERE once LIKE 'page:%:' || ?`, client).Scan(&row)
 	return row, err

@@ -37,11 +37,11 @@ func (p *Plan) faults(o Options) {
 	})
 	lane("plugs", 2500*time.Millisecond, p.onPlugs())
 	for i := range p.Networks {
-		if n := &p.Networks[i]; n.Account != nil {
+		if n := &p.Networks[i]; n.Account != nil && !n.Calm {
 			lane(n.Plug, 2*time.Second, p.scripts(n))
 		}
 	}
-	lane("late answers", 15*time.Second, []func(*rand.Rand) Step{p.lateAnswer})
+	lane("late answers", 10*time.Second, []func(*rand.Rand) Step{p.lateAnswer})
 	lane("broker", 6*time.Second, []func(*rand.Rand) Step{
 		lasting(Broker, time.Second, 3*time.Second), lasting(Cut, 0, 0), lasting(Refuse, time.Second, 3*time.Second), lasting(Hold, time.Second, 4*time.Second),
 	})
@@ -82,9 +82,9 @@ func (p *Plan) onPlugs() (kinds []func(*rand.Rand) Step) {
 // call up, and before it may try again: what it then reports is a PutOutcome. The
 // plug's echoes don't name the operation, so nothing else can settle it.
 func (p *Plan) lateAnswer(d *rand.Rand) Step {
-	sources := p.Sources("gamma")
+	sources := p.Sources("iota")
 	t := p.token()
-	return Step{Do: LateAnswer, Member: ledger.Member{Plug: "gamma", Source: sources[d.IntN(len(sources))]}, For: putTimeout + 6500*time.Millisecond,
+	return Step{Do: LateAnswer, Member: ledger.Member{Plug: "iota", Source: sources[d.IntN(len(sources))]}, For: putTimeout + 6500*time.Millisecond,
 		Token: t, Author: "Lea", Text: ledger.Mark(t, 0) + " who hears this late?"}
 }
 

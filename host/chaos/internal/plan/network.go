@@ -31,6 +31,8 @@ type Network struct {
 	Devices bool
 	// LosesEchoes: nothing that is promised of it depends on an echo.
 	LosesEchoes bool
+	// Calm: it has no faults of its own but answers that come late.
+	Calm bool
 	// Net is which of the simulated networks it is on, Account how it is known there;
 	// nil for others.
 	Net     int
@@ -60,6 +62,8 @@ func Networks() []Network {
 				simnettest.CanEdit, simnettest.CanDelete, simnettest.CanReact, simnettest.CanReply}}},
 		{Plug: "theta", Use: "simnet", Net: 1, Once: AtLeast, LosesEchoes: true,
 			Account: &simnettest.Account{Echo: simnettest.EchoNone, Resume: simnettest.ResumeNo}},
+		{Plug: "iota", Use: "simnet", Net: 1, Once: AtLeast, Calm: true,
+			Account: &simnettest.Account{Echo: simnettest.EchoOwn}},
 	}
 	for i := range all {
 		n := &all[i]

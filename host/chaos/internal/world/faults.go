@@ -34,7 +34,11 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 		err = w.lateAnswer(ctx, s)
 	case plan.Script:
 		net := w.nets[w.Plan.Network(s.Plug).Net]
-		if _, err = net.Do(ctx, *s.Command); err == nil && s.Undo != nil {
+		err = w.patiently(ctx, func(ctx context.Context) error {
+			_, err := net.Do(ctx, *s.Command)
+			return err
+		})
+		if err == nil && s.Undo != nil {
 			wait(ctx, s.For)
 			_, err = net.Do(context.WithoutCancel(ctx), *s.Undo)
 		}

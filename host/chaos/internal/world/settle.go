@@ -2,13 +2,16 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
-	"golang.org/x/sync/errgroup"
 )
 
 // quiet is how long nothing may wait, while something has still not arrived, until it is
@@ -21,6 +24,9 @@ const quiet = 15 * time.Second
 func (w *World) Settle(ctx context.Context, last []plan.Step, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if err := w.calm(ctx); err != nil {
+		return err
+	}
 	var group errgroup.Group
 	for _, s := range last {
 		group.Go(func() error { return w.Speak(ctx, s) })
@@ -53,6 +59,20 @@ func (w *World) Settle(ctx context.Context, last []plan.Step, limit time.Duratio
 			return nil // the check says what waits
 		}
 	}
+}
+
+// calm ends the faults that last as long as a plug's process: a Put that hangs, and what
+// a plug was ordered to do in one that has not come.
+func (w *World) calm(ctx context.Context) error {
+	return w.patiently(ctx, func(ctx context.Context) error {
+		pids, err := w.pids(ctx)
+		for plug, pid := range pids {
+			if w.Plan.Network(plug).Account != nil {
+				err = errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
+			}
+		}
+		return err
+	})
 }
 
 // waiting counts what waits in the host.

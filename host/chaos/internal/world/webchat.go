@@ -44,7 +44,8 @@ func client(s plan.Step) string {
 	return fmt.Sprintf("chaos-%s-%s-%d", ledger.Mark(s.Token, s.Revision), verbs[s.Do], s.At.Milliseconds())
 }
 
-func sayClient(t ledger.Token) string { return fmt.Sprintf("chaos-%s-say-", ledger.Mark(t, 0)) }
+// sayClient is what client gives a message, at whatever time it was said, as a pattern.
+func sayClient(t ledger.Token) string { return fmt.Sprintf("chaos-%s-say-%%", ledger.Mark(t, 0)) }
 
 func hash(b []byte) string {
 	sum := sha256.Sum256(b)
@@ -67,6 +68,9 @@ func (c *webchat) do(ctx context.Context, s plan.Step) error {
 		if deed.Message, err = db.Row(ctx, sayClient(about)); err != nil {
 			return err
 		}
+		if deed.Message == 0 {
+			return fmt.Errorf("webchat %s has no message %s", c.plug, about)
+		}
 	}
 	if s.File > 0 {
 		content := c.file(s)
@@ -74,7 +78,7 @@ func (c *webchat) do(ctx context.Context, s plan.Step) error {
 		if err != nil {
 			return err
 		}
-		deed.Files = []webchattest.File{{Hash: uploaded, Name: ledger.Mark(s.Token, 0) + ".bin"}}
+		deed.Files = []webchattest.File{{Hash: uploaded, Name: s.Token.String() + ".bin"}}
 	}
 	if err := page.Do(ctx, deed); err != nil {
 		c.drop(page)
