@@ -21,6 +21,7 @@ const (
 	allowGap        = `never heard (D1: "Where a network can't replay, or refuses the cursor, the plug sends a Gap")`
 	allowDeleted    = `deleted before it was sent (conversations 4: "An edit or delete of a message that still waits is folded in")`
 	allowRepost     = `reposted (contract, verdicts TARGET_GONE and UNSUPPORTED: "edit → repost")`
+	allowNoTarget   = `a reaction to what was parked (contract, verdict TARGET_GONE: "reaction, delete → done")`
 	allowNoDelete   = `not deleted, for the network can't (contract, verdict UNSUPPORTED)`
 )
 

@@ -123,10 +123,25 @@ func (c *checker) reactions(s *source, to ledger.Member, copies []*copyOf) {
 		case op.Settled == nil: // left waiting, which is reported
 		case c.isParked(op):
 		case len(live) == 0: // nothing is there that it could be on; judged elsewhere
+		case c.hadNoTarget(s, to, op):
+			c.Allowed[allowNoTarget]++
 		default:
 			c.violate("conversations 4", "reaction missing", s.token, to, "%s: wanted there: %v, and the journal says %s: %s", r, want, op.Outcome(), op.Settled.Reason)
 		}
 	}
+}
+
+// hadNoTarget tells whether a reaction was given up while its message was parked: an
+// edit may have put the message there since.
+func (c *checker) hadNoTarget(s *source, to ledger.Member, op *record.Operation) bool {
+	message := c.find(s, to, ledger.Said, 0)
+	if op.Outcome() != journalv1.Outcome_OUTCOME_DROPPED || message == nil || message.Settled == nil {
+		return false
+	}
+	_, parked := c.parked(message)
+	return parked && message.Settled.Sequence < op.Settled.Sequence && !slices.ContainsFunc(c.copies[pair{s.token, to}], func(m *copyOf) bool {
+		return m.repost && m.operation.Settled != nil && m.operation.Settled.Sequence < op.Settled.Sequence
+	})
 }
 
 // reply checks that a copy answers the copy of what its message answers, or quotes it.
