@@ -67,7 +67,7 @@ bench: build ## measure; prints the figures and writes bin/bench.json
 	@go run ./host/bench -out bin/bench.json
 
 chaos: deps build ## kill and cut everything for TIME (2m), then compare the ledgers; SEED repeats a run
-	@go run ./host/chaos -time $${TIME:-2m} -seed $${SEED:-0} $$FLAGS
+	@go run ./host/chaos -time $${TIME:-2m} -seed $${SEED:-0} $${FLAGS:-}
 
 mutants: ## break the real code on purpose; the property test must notice
 	@go run ./host/mutants
