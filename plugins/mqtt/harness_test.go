@@ -117,11 +117,11 @@ func (h *host) stop() {
 // goodbye to the broker.
 func (h *host) die(p *proxy) {
 	h.t.Helper()
-	p.refuse(true)
+	p.Refuse(true)
 	if _, err := h.client.Stop(h.ctx, &plugv1.StopRequest{Grace: durationpb.New(time.Second)}); err != nil {
 		h.t.Fatal(err)
 	}
-	p.refuse(false)
+	p.Refuse(false)
 }
 
 // operation makes an operation id.
