@@ -110,6 +110,21 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// D5, I1: what came after a plug's cursor gives way last, but it does: a plug that never
+// moves its cursor doesn't stop the others.
+func TestRoomAfterTheCursor(t *testing.T) {
+	j := openBounded(t, 1<<20)
+	stays := Cursor{Cursor: &plugv1.Cursor{Scope: string(laneA.Source), Value: []byte("here")}, Follows: 1}
+	must(t, j.SaveCursors(t.Context(), laneA.Network, []Cursor{stays}))
+	first := speak(t, j, laneA)
+	if room, err := j.MakeRoom(t.Context(), nil); !room || err != nil {
+		t.Fatalf("there is room: %v, %v", room, err)
+	}
+	if got := kept(t, j, laneA); len(got) == 0 || got[0] == first[0] {
+		t.Errorf("%d of %d records are left", len(got), len(first))
+	}
+}
+
 // D5: above the bound, operations of what is there are taken for an eighth more, and
 // what says how far they have come always is: else nothing could be finished.
 func TestHeadRoom(t *testing.T) {
