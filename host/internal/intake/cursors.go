@@ -38,6 +38,8 @@ func (in *Intake) keep(ctx context.Context, s Stream) (c *cursors, finish func()
 	return c, func() {
 		close(c.ended)
 		running.Wait()
+		left, _ := c.take()
+		in.unstored(left)
 	}
 }
 
@@ -75,6 +77,7 @@ func (c *cursors) run(ctx context.Context) {
 		if len(named) > 0 {
 			err := c.in.until(ctx, func() error { return c.in.o.Journal.SaveCursors(ctx, c.in.o.Network, named) })
 			if err != nil {
+				c.in.unstored(named)
 				return // ctx has ended: not acknowledged, so the plug says it again
 			}
 		}

@@ -88,18 +88,21 @@ type Intake struct {
 	limit int // of what is known: knownEvents
 
 	// mu lets one thing be stored after another: an answer of the stream, a page of
-	// history. Guards all below.
+	// history. Guards all up to pastMu.
 	mu      sync.Mutex
 	files   Files // of the present stream; nil: none
 	loaded  bool
 	known   *knowledge
 	last    id.Sequence               // all of the network's events up to here are stored
 	cursors map[string]journal.Cursor // with which the plug resumed
+	gaps    []*journalv1.GapRecord
+	changed chan struct{} // closed when the gaps change
+
+	// pastMu is held for a moment only. Guards all below.
+	pastMu  sync.Mutex
 	past    map[string]cursorPast
 	again   bool   // all that the stream has brought so far came before
 	refused uint64 // cursors that went back
-	gaps    []*journalv1.GapRecord
-	changed chan struct{} // closed when the gaps change
 }
 
 // New makes the intake of a network.
@@ -124,7 +127,7 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 		return nil, fmt.Errorf("read gaps of %s: %w", in.o.Network, err)
 	}
 	in.setGaps(gaps)
-	in.again = true
+	in.resumes()
 	in.cursors = make(map[string]journal.Cursor, len(stored))
 	cursors := make([]*plugv1.Cursor, len(stored))
 	for i, c := range stored {

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/plughost/plughost/host/internal/journal"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // pastCursors is how many values are remembered of a scope's cursor. A cursor is opaque,
-// so that one went back is known by this alone: its value is one that the host had in this
-// life and that another has replaced.
+// so that one went back is known by this alone: its value is one that was stored in this
+// life of the host and that another has replaced.
 const pastCursors = 16
 
 // cursorPast is what a scope's cursor was, the newest value last.
@@ -22,10 +23,19 @@ func (p cursorPast) back(value []byte) bool {
 	return i >= 0 && i < len(p)-1
 }
 
+// resumes notes that the plug may say again what it said before.
+func (in *Intake) resumes() {
+	in.pastMu.Lock()
+	defer in.pastMu.Unlock()
+	in.again = true
+}
+
 // forward gives the cursors of an answer but for those that went back. fresh tells that
 // the answer had an event that was no repeat. What is said again on a new stream has its
 // old cursors, which is no fault; once the plug has gone on it is one.
 func (in *Intake) forward(cursors []*plugv1.Cursor, fresh bool) (forward []*plugv1.Cursor) {
+	in.pastMu.Lock()
+	defer in.pastMu.Unlock()
 	in.again = in.again && !fresh
 	for _, c := range cursors {
 		if in.past[c.Scope].back(c.Value) {
@@ -38,6 +48,16 @@ func (in *Intake) forward(cursors []*plugv1.Cursor, fresh bool) (forward []*plug
 		}
 	}
 	return forward
+}
+
+// unstored forgets what the cursors of scopes were, since the last ones could not be
+// stored: the plug resumes from older ones.
+func (in *Intake) unstored(cursors []journal.Cursor) {
+	in.pastMu.Lock()
+	defer in.pastMu.Unlock()
+	for _, c := range cursors {
+		delete(in.past, c.Scope)
+	}
 }
 
 // remember notes a scope's cursor, and tells whether that is another than it was.
