@@ -19,13 +19,17 @@ import (
 )
 
 // asPlug makes the test binary a plug: "painter" says three messages of authors with
-// pictures, "gallery" notes which pictures it is given, "wall" can show none.
+// pictures, "gallery" notes which pictures it is given, "wall" can show none,
+// "astray" puts messages elsewhere (see breach_test.go).
 const asPlug = "PLUGHOST_TEST_AS_PLUG"
 
 func servePlug(kind string) {
 	abilities := &plugv1.Abilities{Echo: plugv1.Echo_ECHO_NONE, AuthorMode: plugv1.AuthorMode_AUTHOR_MODE_NATIVE}
 	if kind == "gallery" {
 		abilities.Features = []plugv1.Feature{plugv1.Feature_FEATURE_AVATAR}
+	}
+	if kind == "astray" {
+		serveAstray()
 	}
 	plug.Serve(plug.Definition{Name: kind, Version: "0.0.0", Network: kind, Config: visitors{}, Abilities: abilities,
 		New: func() plug.Plug { return &visitors{kind: kind} }})

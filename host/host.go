@@ -60,6 +60,7 @@ type Host struct {
 	intakes     map[id.NetworkID]*intake.Intake
 	sessions    map[id.NetworkID]context.CancelCauseFunc // ends the last session of a network
 	pids        map[id.InstanceName]int
+	breaches    map[id.InstanceName]int        // how often each broke the contract
 	links       map[id.InstanceName]*link.Link // of the plugs that are up
 	rings       map[id.InstanceName]*logs.Ring
 }
@@ -104,6 +105,7 @@ func New(o Options) (*Host, error) {
 		intakes:       map[id.NetworkID]*intake.Intake{},
 		sessions:      map[id.NetworkID]context.CancelCauseFunc{},
 		pids:          map[id.InstanceName]int{},
+		breaches:      map[id.InstanceName]int{},
 		links:         map[id.InstanceName]*link.Link{},
 		rings:         map[id.InstanceName]*logs.Ring{},
 	}, nil

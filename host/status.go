@@ -25,4 +25,6 @@ type Status struct {
 	Pid int
 	// Network identifies what the plug is; empty before its first start.
 	Network id.NetworkID
+	// Breaches counts how often the plug broke the contract, since the host started.
+	Breaches int
 }

@@ -123,6 +123,7 @@ type plugJSON struct {
 	Restarts  int             `json:"restarts"`
 	Pid       int             `json:"pid,omitempty"`
 	NetworkID id.NetworkID    `json:"network_id,omitempty"`
+	Breaches  int             `json:"breaches,omitempty"`
 }
 
 // queueJSON is how scripts get what waits for a channel.
@@ -147,7 +148,7 @@ func printJSON(w io.Writer, plugs []host.Status, queues []*hostv1.Queue) error {
 	for i, s := range plugs {
 		all[i] = plugJSON{
 			Plug: s.Plug, State: s.State, Reason: s.Reason, Since: s.Since, NextTry: s.NextTry,
-			Restarts: s.Restarts, Pid: s.Pid, NetworkID: s.Network,
+			Restarts: s.Restarts, Pid: s.Pid, NetworkID: s.Network, Breaches: s.Breaches,
 		}
 	}
 	e := json.NewEncoder(w)

@@ -24,6 +24,7 @@ func toProto(s host.Status) *hostv1.PlugStatus {
 		Restarts:  uint32(s.Restarts),
 		Pid:       uint32(s.Pid),
 		NetworkId: string(s.Network),
+		Breaches:  uint32(s.Breaches),
 	}
 }
 
@@ -37,6 +38,7 @@ func fromProto(s *hostv1.PlugStatus) host.Status {
 		Restarts: int(s.Restarts),
 		Pid:      int(s.Pid),
 		Network:  id.NetworkID(s.NetworkId),
+		Breaches: int(s.Breaches),
 	}
 }
 

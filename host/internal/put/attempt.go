@@ -188,7 +188,12 @@ func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backo
 			wait = d
 		}
 		if f.Scope == plugv1.FailureScope_FAILURE_SCOPE_PLUG {
-			o.stage.change(o.channel.Network, func(p *plug) { p.paused = time.Now().Add(wait) })
+			until := time.Now().Add(wait)
+			o.stage.change(o.channel.Network, func(p *plug) {
+				if until.After(p.paused) {
+					p.paused = until
+				}
+			})
 		}
 		delay.Reset()
 	case plugv1.Verdict_VERDICT_LOGGED_OUT:

@@ -110,7 +110,10 @@ func (o *operation) run(ctx context.Context) error {
 			}
 			response = nil
 		case plugv1.Verdict_VERDICT_TARGET_GONE, plugv1.Verdict_VERDICT_UNSUPPORTED:
-			d := o.instead(failure.Verdict, failure.Message)
+			d := o.gone(failure)
+			if d == nil {
+				d = o.instead(failure.Verdict, failure.Message)
+			}
 			if d.fallback {
 				if err = o.notSent(ctx); err != nil {
 					break

@@ -687,7 +687,10 @@ type PlugStatus struct {
 	Pid uint32 `protobuf:"varint,7,opt,name=pid,proto3" json:"pid,omitempty"`
 	// Optional. Constant identifier of the plug's access to its network; empty
 	// before its first start ever.
-	NetworkId     string `protobuf:"bytes,8,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	NetworkId string `protobuf:"bytes,8,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// Optional. How often it broke the contract, since the host started. The plug's
+	// state is degraded then, with what it did as the reason, until its next start.
+	Breaches      uint32 `protobuf:"varint,12,opt,name=breaches,proto3" json:"breaches,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -778,6 +781,13 @@ func (x *PlugStatus) GetNetworkId() string {
 	return ""
 }
 
+func (x *PlugStatus) GetBreaches() uint32 {
+	if x != nil {
+		return x.Breaches
+	}
+	return 0
+}
+
 var File_plughost_host_v1_plugs_proto protoreflect.FileDescriptor
 
 const file_plughost_host_v1_plugs_proto_rawDesc = "" +
@@ -806,7 +816,7 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x16\n" +
-	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\xa1\x02\n" +
+	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\xbd\x02\n" +
 	"\n" +
 	"PlugStatus\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\x121\n" +
@@ -817,7 +827,8 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\brestarts\x18\x06 \x01(\rR\brestarts\x12\x10\n" +
 	"\x03pid\x18\a \x01(\rR\x03pid\x12\x1d\n" +
 	"\n" +
-	"network_id\x18\b \x01(\tR\tnetworkId*\x97\x02\n" +
+	"network_id\x18\b \x01(\tR\tnetworkId\x12\x1a\n" +
+	"\bbreaches\x18\f \x01(\rR\bbreaches*\x97\x02\n" +
 	"\tPlugState\x12\x1a\n" +
 	"\x16PLUG_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13PLUG_STATE_DISABLED\x10\x01\x12\x18\n" +
