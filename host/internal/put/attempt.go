@@ -74,6 +74,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	// has new processes.)
 	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))
 	o.attempt, o.process = a, slot.process
+	slot.paid(slot.parts(action, len(a.Sent)))
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
 	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
 		OperationId:      string(o.id),

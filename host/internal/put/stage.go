@@ -71,6 +71,7 @@ type Stage struct {
 	active   map[id.OperationID]*operation // begun and not settled
 	later    later
 	running  *sync.WaitGroup // of best effort; nil while Run doesn't run
+	since    time.Time       // when it was made
 
 	origins *origins
 }
@@ -95,6 +96,7 @@ func New(o Options) *Stage {
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
 		later:    later{},
+		since:    time.Now(),
 		origins:  newOrigins(recentReceipts),
 	}
 }
