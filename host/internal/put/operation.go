@@ -172,6 +172,7 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		return err
 	}
 	o.progress.settled, o.progress.attempt = settled, nil
+	o.count(settled)
 	if o.stage.Settled != nil {
 		o.stage.Settled(o.channel, o.asked, o.record, settled, o.reason)
 	}

@@ -38,6 +38,7 @@ import (
 	v1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -647,7 +648,9 @@ type Operation struct {
 	// When it is given up if nothing was sent until then; absent: never.
 	Expiry *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
 	// The parked operation that this one puts back; absent for any other.
-	PutBack       *PutBack `protobuf:"bytes,13,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	PutBack *PutBack `protobuf:"bytes,13,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	// When a message is given up that has waited; absent: never.
+	CatchUp       *CatchUp `protobuf:"bytes,14,opt,name=catch_up,json=catchUp,proto3" json:"catch_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -773,6 +776,77 @@ func (x *Operation) GetPutBack() *PutBack {
 	return nil
 }
 
+func (x *Operation) GetCatchUp() *CatchUp {
+	if x != nil {
+		return x.CatchUp
+	}
+	return nil
+}
+
+// CatchUp bounds what is delivered late.
+type CatchUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The oldest message that is still delivered.
+	MaxAge *durationpb.Duration `protobuf:"bytes,1,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// The most messages that wait for a channel; the oldest give way.
+	MaxMessages uint32 `protobuf:"varint,2,opt,name=max_messages,json=maxMessages,proto3" json:"max_messages,omitempty"`
+	// When the message was said, by its network's clock.
+	SaidTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=said_time,json=saidTime,proto3" json:"said_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CatchUp) Reset() {
+	*x = CatchUp{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CatchUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CatchUp) ProtoMessage() {}
+
+func (x *CatchUp) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CatchUp.ProtoReflect.Descriptor instead.
+func (*CatchUp) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CatchUp) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *CatchUp) GetMaxMessages() uint32 {
+	if x != nil {
+		return x.MaxMessages
+	}
+	return 0
+}
+
+func (x *CatchUp) GetSaidTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SaidTime
+	}
+	return nil
+}
+
 // PutBack says which parked operation a new one carries out after all.
 type PutBack struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -788,7 +862,7 @@ type PutBack struct {
 
 func (x *PutBack) Reset() {
 	*x = PutBack{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +874,7 @@ func (x *PutBack) String() string {
 func (*PutBack) ProtoMessage() {}
 
 func (x *PutBack) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +887,7 @@ func (x *PutBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBack.ProtoReflect.Descriptor instead.
 func (*PutBack) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutBack) GetOperationId() string {
@@ -848,7 +922,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +934,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +947,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -896,7 +970,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +982,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +995,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -954,7 +1028,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1040,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1053,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -1034,7 +1108,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1120,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1133,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1189,7 +1263,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1275,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1288,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1339,7 +1413,7 @@ type ParkedRecord struct {
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1425,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1438,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1452,7 +1526,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1538,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1551,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1512,7 +1586,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1598,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1611,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1587,7 +1661,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +1673,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +1686,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1666,14 +1740,16 @@ type FromRecord struct {
 	// True once it was deleted.
 	Deleted bool `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	// Edits that need not be carried out any more, being in the message already.
-	Folded        []string `protobuf:"bytes,7,rep,name=folded,proto3" json:"folded,omitempty"`
+	Folded []string `protobuf:"bytes,7,rep,name=folded,proto3" json:"folded,omitempty"`
+	// True where the message was given up: there is no copy and shall be none.
+	Dropped       bool `protobuf:"varint,8,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1761,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1774,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1750,6 +1826,13 @@ func (x *FromRecord) GetFolded() []string {
 	return nil
 }
 
+func (x *FromRecord) GetDropped() bool {
+	if x != nil {
+		return x.Dropped
+	}
+	return false
+}
+
 // OriginalRecord is a message of somebody else that its network may name by
 // another id, or that the plug needs more than its id to find.
 type OriginalRecord struct {
@@ -1768,7 +1851,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1863,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1876,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1835,7 +1918,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +1930,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +1943,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1885,7 +1968,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1980,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +1993,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -1949,7 +2032,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1961,7 +2044,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1974,7 +2057,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -2013,7 +2096,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2108,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2121,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -2075,7 +2158,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2170,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2183,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -2121,7 +2204,7 @@ var File_plughost_journal_v1_journal_proto protoreflect.FileDescriptor
 
 const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"4\n" +
+	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"4\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\fR\x05epoch\"\xb7\x01\n" +
@@ -2145,7 +2228,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\xe7\x04\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\xa0\x05\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
@@ -2162,7 +2245,12 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"moderation\x18\v \x01(\bR\n" +
 	"moderation\x122\n" +
 	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\x127\n" +
-	"\bput_back\x18\r \x01(\v2\x1c.plughost.journal.v1.PutBackR\aputBack\"\x80\x01\n" +
+	"\bput_back\x18\r \x01(\v2\x1c.plughost.journal.v1.PutBackR\aputBack\x127\n" +
+	"\bcatch_up\x18\x0e \x01(\v2\x1c.plughost.journal.v1.CatchUpR\acatchUp\"\x99\x01\n" +
+	"\aCatchUp\x122\n" +
+	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12!\n" +
+	"\fmax_messages\x18\x02 \x01(\rR\vmaxMessages\x127\n" +
+	"\tsaid_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bsaidTime\"\x80\x01\n" +
 	"\aPutBack\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12.\n" +
 	"\x04sent\x18\x02 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
@@ -2239,7 +2327,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
 	"\x06source\x18\x03 \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\x06source\x12\x18\n" +
 	"\aprimary\x18\x04 \x01(\bR\aprimary\x123\n" +
-	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\xee\x01\n" +
+	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\x88\x02\n" +
 	"\n" +
 	"FromRecord\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x1d\n" +
@@ -2249,7 +2337,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\breceipts\x18\x04 \x03(\v2\x19.plughost.plug.v1.ReceiptR\breceipts\x12\x1b\n" +
 	"\tauthor_id\x18\x05 \x01(\tR\bauthorId\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\bR\adeleted\x12\x16\n" +
-	"\x06folded\x18\a \x03(\tR\x06folded\"u\n" +
+	"\x06folded\x18\a \x03(\tR\x06folded\x12\x18\n" +
+	"\adropped\x18\b \x01(\bR\adropped\"u\n" +
 	"\x0eOriginalRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x1c\n" +
@@ -2310,7 +2399,7 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
@@ -2323,86 +2412,91 @@ var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(*GapRecord)(nil),             // 8: plughost.journal.v1.GapRecord
 	(*MessageKey)(nil),            // 9: plughost.journal.v1.MessageKey
 	(*Operation)(nil),             // 10: plughost.journal.v1.Operation
-	(*PutBack)(nil),               // 11: plughost.journal.v1.PutBack
-	(*OperationsRecord)(nil),      // 12: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 13: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 14: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 15: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 16: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 17: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 18: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 19: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 20: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 21: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 22: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 23: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 24: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 25: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 26: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 27: plughost.journal.v1.KnownRecord
-	nil,                           // 28: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 29: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 31: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 32: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 33: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 34: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 35: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 36: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 37: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 38: plughost.plug.v1.User
+	(*CatchUp)(nil),               // 11: plughost.journal.v1.CatchUp
+	(*PutBack)(nil),               // 12: plughost.journal.v1.PutBack
+	(*OperationsRecord)(nil),      // 13: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 14: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 15: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 16: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 17: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 18: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 19: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 20: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 21: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 22: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 23: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 24: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 25: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 26: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 27: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 28: plughost.journal.v1.KnownRecord
+	nil,                           // 29: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 30: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 32: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 33: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 34: plughost.plug.v1.Action
+	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
+	(*v1.SentPart)(nil),           // 36: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 37: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 38: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 39: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 40: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	28, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	29, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	30, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	31, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	32, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	29, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	30, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	31, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	32, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	33, // 4: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
 	9,  // 5: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	33, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	30, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	33, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	34, // 6: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	31, // 7: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	34, // 8: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
 	9,  // 9: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
 	9,  // 10: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
 	9,  // 11: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	30, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	11, // 13: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
-	34, // 14: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
-	10, // 15: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	16, // 16: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	15, // 17: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	13, // 18: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	30, // 19: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	30, // 20: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	34, // 21: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	13, // 22: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
-	0,  // 23: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
-	1,  // 24: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	35, // 25: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	9,  // 26: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
-	2,  // 27: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	10, // 28: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	36, // 29: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	30, // 30: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	34, // 31: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	30, // 32: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
-	3,  // 33: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
-	9,  // 34: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	35, // 35: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	35, // 36: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	24, // 37: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	37, // 38: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	35, // 39: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	37, // 40: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	38, // 41: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	37, // 42: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	37, // 43: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	38, // 44: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	31, // 12: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	12, // 13: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
+	11, // 14: plughost.journal.v1.Operation.catch_up:type_name -> plughost.journal.v1.CatchUp
+	35, // 15: plughost.journal.v1.CatchUp.max_age:type_name -> google.protobuf.Duration
+	31, // 16: plughost.journal.v1.CatchUp.said_time:type_name -> google.protobuf.Timestamp
+	36, // 17: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
+	10, // 18: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	17, // 19: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	16, // 20: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	14, // 21: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	31, // 22: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	31, // 23: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	36, // 24: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	14, // 25: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	0,  // 26: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
+	1,  // 27: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
+	37, // 28: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	9,  // 29: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	2,  // 30: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
+	10, // 31: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	38, // 32: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	31, // 33: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	36, // 34: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	31, // 35: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
+	3,  // 36: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
+	9,  // 37: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	37, // 38: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	37, // 39: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	25, // 40: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	39, // 41: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	37, // 42: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	39, // 43: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	40, // 44: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	39, // 45: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	39, // 46: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	40, // 47: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_plughost_journal_v1_journal_proto_init() }
@@ -2416,7 +2510,7 @@ func file_plughost_journal_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
