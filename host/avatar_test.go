@@ -20,7 +20,8 @@ import (
 
 // asPlug makes the test binary a plug: "painter" says three messages of authors with
 // pictures, "gallery" notes which pictures it is given, "wall" can show none,
-// "astray" puts messages elsewhere (see breach_test.go).
+// "astray" puts messages elsewhere (see breach_test.go), "past" tells of what was said
+// long ago (see catchup_test.go).
 const asPlug = "PLUGHOST_TEST_AS_PLUG"
 
 func servePlug(kind string) {
@@ -52,6 +53,11 @@ func (v *visitors) Stop(context.Context) error { return nil }
 // Receive says the painter's messages: the second has the picture's hash only, as a plug
 // may that has given the picture before; the third has one that was never given.
 func (v *visitors) Receive(ctx context.Context, q *plug.Queue, _ plug.Cursors) error {
+	if v.kind == "past" {
+		if err := sayPast(ctx, q); err != nil {
+			return err
+		}
+	}
 	if v.kind == "painter" {
 		for i, hash := range []string{"smile", "smile", "unknown"} {
 			e := plug.NewMessage("c", fmt.Sprint(i), fmt.Sprint("message ", i), plugv1.Own_OWN_NO)

@@ -99,6 +99,9 @@ type Member struct {
 	// {network}, {plug} and {channel}, and behind a bar the filters noping, max:N,
 	// color, short and strip_emoji: "{name|noping|max:20}".
 	Name string
+	// CatchUp says when a message that has waited for this member is given up; nil:
+	// never.
+	CatchUp *hook.CatchUp
 }
 
 // Direction says which way messages go between a member and its conversation.
@@ -174,7 +177,7 @@ func (o *Options) conversations() ([]conversation.Conversation, error) {
 	for i, c := range o.Conversations {
 		made[i].Name, made[i].Deletes = c.Name, c.Deletes
 		for _, m := range c.Members {
-			member := conversation.Member{Channel: m.Channel, Direction: m.Direction}
+			member := conversation.Member{Channel: m.Channel, Direction: m.Direction, CatchUp: m.CatchUp}
 			if m.Name != "" {
 				name, err := conversation.ParseFormat(m.Name)
 				if err != nil {

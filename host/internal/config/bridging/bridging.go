@@ -1,6 +1,7 @@
 package bridging
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,12 +17,12 @@ import (
 
 var (
 	// laterBridging are keys of defaults and conversations that are not there yet.
-	laterBridging = []string{"catch_up", "long", "drop", "replace", "joins", "titles", "files", "avatars"}
+	laterBridging = []string{"long", "drop", "replace", "joins", "titles", "files", "avatars"}
 
-	defaultsKeys     = document.Keys{Known: []string{"name", "deletes"}, Later: laterBridging}
-	conversationKeys = document.Keys{Known: []string{"members", "at", "name", "deletes"}, Later: laterBridging}
-	atKeys           = document.Keys{Known: []string{"name"}, Later: laterBridging}
-	memberKeys       = document.Keys{Known: []string{"channel", "direction", "name"}, Later: laterBridging}
+	defaultsKeys     = document.Keys{Known: []string{"name", "deletes", "catch_up"}, Later: laterBridging}
+	conversationKeys = document.Keys{Known: []string{"members", "at", "name", "deletes", "catch_up"}, Later: laterBridging}
+	atKeys           = document.Keys{Known: []string{"name", "catch_up"}, Later: laterBridging}
+	memberKeys       = document.Keys{Known: []string{"channel", "direction", "name", "catch_up"}, Later: laterBridging}
 )
 
 var deletes = map[string]host.Deletes{"origin": host.DeletesOrigin, "any": host.DeletesAny, "none": host.DeletesNone}
@@ -38,6 +39,7 @@ type member struct {
 	channel   hook.Channel
 	direction host.Direction
 	name      string // "": not said here
+	catchUp   catchUp
 }
 
 // reads and writes say which way messages go, seen from the conversation.
@@ -75,7 +77,7 @@ func Read(problems *document.Problems, conversations, defaults *document.Node, p
 	for i, c := range r.bridged {
 		all[i].Name, all[i].Deletes = c.name, c.deletes
 		for _, m := range c.members {
-			all[i].Members = append(all[i].Members, host.Member{Channel: m.channel, Direction: m.direction, Name: m.name})
+			all[i].Members = append(all[i].Members, host.Member{Channel: m.channel, Direction: m.direction, Name: m.name, CatchUp: m.catchUp.limits})
 		}
 	}
 	return all
@@ -83,17 +85,24 @@ func Read(problems *document.Problems, conversations, defaults *document.Node, p
 
 func (r *reader) conversations(n, defaults *document.Node) {
 	fields := r.Fields(defaults, "defaults", `{name: "{name} [{network}]"}`, defaultsKeys)
-	fallback, deletes := r.format(fields["name"]), r.deletes(fields["deletes"], host.DeletesOrigin)
+	fallback := general{r.format(fields["name"]), r.deletes(fields["deletes"], host.DeletesOrigin), r.catchUp(fields["catch_up"])}
 	for _, e := range r.Entries(n, "conversations", "dev: {members: [libera/#dev, jabber/dev@muc.example.org]}") {
 		name := e.Key.Value
 		if name == "" || len(name) > maxName {
 			r.Report(e.Key, "use 1 to 64 bytes", "%q cannot be the name of a conversation", name)
 		}
-		r.conversation(name, e, fallback, deletes)
+		r.conversation(name, e, fallback)
 	}
 }
 
-func (r *reader) conversation(name string, e document.Entry, fallback string, deletes host.Deletes) {
+// general is what "defaults:" says.
+type general struct {
+	name    string
+	deletes host.Deletes
+	catchUp catchUp
+}
+
+func (r *reader) conversation(name string, e document.Entry, defaults general) {
 	const example = "{members: [libera/#dev, jabber/dev@muc.example.org]}"
 	what := "conversation " + name
 	if document.Null(e.Value) {
@@ -102,9 +111,9 @@ func (r *reader) conversation(name string, e document.Entry, fallback string, de
 	}
 	fields := r.Fields(e.Value, what, example, conversationKeys)
 	at := r.atPlugs(fields["at"], what)
-	own := r.format(fields["name"])
+	own, ownCatchUp := r.format(fields["name"]), r.catchUp(fields["catch_up"])
 
-	c := &bridged{name: name, deletes: r.deletes(fields["deletes"], deletes)}
+	c := &bridged{name: name, deletes: r.deletes(fields["deletes"], defaults.deletes)}
 	nodes, complete := r.list(fields["members"], e, what)
 	for _, n := range nodes {
 		m := r.member(n)
@@ -116,11 +125,9 @@ func (r *reader) conversation(name string, e document.Entry, fallback string, de
 			r.Report(n, "remove one of them", "%s has channel %s twice, first in line %d", what, m.channel, c.members[i].node.Line)
 			continue
 		}
-		for _, format := range []string{at[string(m.channel.Plug)].name, own, fallback} {
-			if m.name == "" {
-				m.name = format
-			}
-		}
+		there := at[string(m.channel.Plug)]
+		m.name = cmp.Or(m.name, there.name, own, defaults.name)
+		m.catchUp = cmp.Or(m.catchUp, there.catchUp, ownCatchUp, defaults.catchUp)
 		c.members = append(c.members, m)
 	}
 	for plug, a := range at {
@@ -173,6 +180,7 @@ func (r *reader) member(n *document.Node) *member {
 		}
 		m.name = r.format(fields["name"])
 		m.direction = r.direction(fields["direction"])
+		m.catchUp = r.catchUp(fields["catch_up"])
 	}
 	if !r.channel(m, channel) {
 		return nil
@@ -305,20 +313,22 @@ func (r *reader) format(n *document.Node) string {
 
 // atPlug is what a conversation says of one plug.
 type atPlug struct {
-	key  *document.Node
-	name string
+	key     *document.Node
+	name    string
+	catchUp catchUp
 }
 
 // atPlugs reads "at:", by plug.
 func (r *reader) atPlugs(n *document.Node, what string) map[string]atPlug {
 	at := map[string]atPlug{}
 	for _, e := range r.Entries(n, "at", `{libera: {name: "<{name}> "}}`) {
-		name := r.format(r.Fields(e.Value, "at."+e.Key.Value, `{name: "<{name}> "}`, atKeys)["name"])
+		fields := r.Fields(e.Value, "at."+e.Key.Value, `{name: "<{name}> "}`, atKeys)
+		said := atPlug{key: e.Key, name: r.format(fields["name"]), catchUp: r.catchUp(fields["catch_up"])}
 		if r.plug(e.Key.Value) == nil {
 			r.Report(e.Key, document.DidYouMean(e.Key.Value, r.names()), "there is no plug %q", e.Key.Value)
 			continue
 		}
-		at[e.Key.Value] = atPlug{key: e.Key, name: name}
+		at[e.Key.Value] = said
 	}
 	return at
 }

@@ -32,6 +32,8 @@ type Member struct {
 	Direction Direction
 	// Name is how the authors of the others look here; DefaultName if empty.
 	Name Format
+	// CatchUp bounds what comes late to the member; nil: nothing does.
+	CatchUp *hook.CatchUp
 }
 
 // Deletes says whose deletes delete the copies.
