@@ -63,6 +63,7 @@ type Host struct {
 	intakes     map[id.NetworkID]*intake.Intake
 	sessions    map[id.NetworkID]context.CancelCauseFunc // ends the last session of a network
 	pids        map[id.InstanceName]int
+	breaches    map[id.InstanceName]int        // how often each broke the contract
 	links       map[id.InstanceName]*link.Link // of the plugs that are up
 	rings       map[id.InstanceName]*logs.Ring
 	gaps        map[id.NetworkID][]*journalv1.GapRecord
@@ -108,6 +109,7 @@ func New(o Options) (*Host, error) {
 		intakes:       map[id.NetworkID]*intake.Intake{},
 		sessions:      map[id.NetworkID]context.CancelCauseFunc{},
 		pids:          map[id.InstanceName]int{},
+		breaches:      map[id.InstanceName]int{},
 		links:         map[id.InstanceName]*link.Link{},
 		rings:         map[id.InstanceName]*logs.Ring{},
 		gaps:          map[id.NetworkID][]*journalv1.GapRecord{},

@@ -115,6 +115,9 @@ type Member struct {
 	// makes may notify everybody here. Otherwise it arrives as text. What only looks
 	// like one in a text never notifies, nor does an edit.
 	MassMentions bool
+	// CatchUp says when a message that has waited for this member is given up; nil:
+	// never.
+	CatchUp *hook.CatchUp
 }
 
 // Direction says which way messages go between a member and its conversation.
@@ -190,7 +193,7 @@ func (o *Options) conversations() ([]conversation.Conversation, error) {
 	for i, c := range o.Conversations {
 		made[i].Name, made[i].Deletes = c.Name, c.Deletes
 		for _, m := range c.Members {
-			member := conversation.Member{Channel: m.Channel, Direction: m.Direction, MassMentions: m.MassMentions}
+			member := conversation.Member{Channel: m.Channel, Direction: m.Direction, MassMentions: m.MassMentions, CatchUp: m.CatchUp}
 			if m.Name != "" {
 				name, err := conversation.ParseFormat(m.Name)
 				if err != nil {

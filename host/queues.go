@@ -9,7 +9,7 @@ import (
 	"github.com/plughost/plughost/host/hook"
 )
 
-// Queue is what waits for one channel, and what is parked.
+// Queue is what waits for one channel, what is parked, and what was given up.
 type Queue struct {
 	Channel hook.Channel
 	// Waiting operations, counted up to 10,000. The oldest was accepted at
@@ -22,10 +22,14 @@ type Queue struct {
 	// Parked operations, the oldest of which was parked at ParkedSince.
 	Parked      int
 	ParkedSince time.Time
+	// GivenUp counts what was given up since the host started: by catch_up, by an expiry,
+	// or because nothing was left to do. GivenUpReason is that of the last one.
+	GivenUp       int
+	GivenUpReason string
 }
 
-// Queues tells what waits for each channel and what is parked, by the channels'
-// names. Channels with nothing of either are left out.
+// Queues tells what waits for each channel, what is parked and what was given up, by
+// the channels' names. Channels with nothing of these are left out.
 func (h *Host) Queues(ctx context.Context) ([]Queue, error) {
 	if _, err := h.run(); err != nil {
 		return nil, err
@@ -34,10 +38,16 @@ func (h *Host) Queues(ctx context.Context) ([]Queue, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	all := make([]Queue, len(queues))
-	for i, q := range queues {
-		all[i] = Queue{Channel: h.Label(q.Channel), Waiting: q.Waiting, WaitingSince: q.Since, Attempts: int(q.Attempts),
-			Uncertain: q.Uncertain, Parked: q.Parked, ParkedSince: q.ParkedSince}
+	given := h.put.GivenUp()
+	var all []Queue
+	for _, q := range queues {
+		g := given[q.Channel]
+		delete(given, q.Channel)
+		all = append(all, Queue{Channel: h.Label(q.Channel), Waiting: q.Waiting, WaitingSince: q.Since, Attempts: int(q.Attempts),
+			Uncertain: q.Uncertain, Parked: q.Parked, ParkedSince: q.ParkedSince, GivenUp: g.Count, GivenUpReason: g.Reason})
+	}
+	for c, g := range given {
+		all = append(all, Queue{Channel: h.Label(c), GivenUp: g.Count, GivenUpReason: g.Reason})
 	}
 	slices.SortFunc(all, func(a, b Queue) int { return cmp.Compare(a.Channel.String(), b.Channel.String()) })
 	return all, nil

@@ -122,6 +122,17 @@ type Send struct {
 	// Moderation says that they may.
 	ActorID    string
 	Moderation bool
+	// CatchUp says when a message is given up that has waited; nil: never.
+	CatchUp *CatchUp
+}
+
+// CatchUp bounds what is delivered late. A message is given up, and counted, once it is
+// older than MaxAge by the time at which it was said, or once more than MaxMessages wait
+// for its channel, itself among them, of which it is the oldest; but never within its
+// first minute. Zero is no bound. Edits of what was given up do nothing.
+type CatchUp struct {
+	MaxAge      time.Duration
+	MaxMessages int
 }
 
 // BestEffort is a Hook that takes part in what is never stored: typing and read

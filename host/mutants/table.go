@@ -244,9 +244,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: others begin beside an attempt after a crash",
-		file: plugFile,
-		old:  "		n = p.live.concurrent()\n",
-		new:  "		n = 1\n",
+		file: "host/internal/put/slot.go",
+		old:  "		n, best = live.concurrent(), maxBestEffort\n",
+		new:  "		n, best = 1, maxBestEffort\n",
 	},
 	{
 		name: "put: a crash is forgotten with the next attempt",

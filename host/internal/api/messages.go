@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
@@ -106,6 +107,7 @@ func (m *messages) ListQueues(ctx context.Context, request *hostv1.ListQueuesReq
 		response.Queues = append(response.Queues, &hostv1.Queue{
 			Channel: q.Channel.String(), Waiting: uint32(q.Waiting), WaitingSince: timestamp(q.WaitingSince), Attempts: uint32(q.Attempts),
 			Uncertain: q.Uncertain, Parked: uint32(q.Parked), ParkedSince: timestamp(q.ParkedSince),
+			GivenUp: uint32(q.GivenUp), GivenUpReason: strings.ToValidUTF8(q.GivenUpReason, "\uFFFD"),
 		})
 	}
 	return response, nil

@@ -59,15 +59,15 @@ func (j *Journal) Unpark(ctx context.Context, c id.Channel, operation, putBack i
 // place is that of the parked record, which is in the log before it.
 //
 // The message that it makes is the one that the parked operation would have made:
-// edits and replies find it under the same key. It has no expiry any more, since a
-// person wants it sent now.
+// edits and replies find it under the same key. It has no expiry and no catch_up any
+// more, since a person wants it sent now.
 func (j *Journal) PutBack(p *Parked) *journalv1.Operation {
 	parked := p.Record.Operation
 	made := proto.CloneOf(parked)
 	made.Id = string(j.OperationID(p.Sequence, 0, id.HookName(parked.Hook), p.Channel, 0))
 	made.Source = SourceKey(parked.Source, parked.Id)
 	made.PutBack = &journalv1.PutBack{OperationId: parked.Id, Sent: p.Record.Sent, Continuation: p.Record.Continuation}
-	made.Expiry = nil
+	made.Expiry, made.CatchUp = nil, nil
 	return made
 }
 

@@ -8,7 +8,7 @@ func (w *witness) crashed(p *process) {
 	for _, op := range w.operations {
 		if n := len(op.attempts); n > 0 && op.settled == nil {
 			if last := op.attempts[n-1]; last.process == p && (last.state == running || last.state == uncertain) {
-				op.suspect, w.suspects[op] = w.life, true
+				op.suspect, w.suspects[op] = last, true
 			}
 		}
 	}
@@ -17,7 +17,8 @@ func (w *witness) crashed(p *process) {
 // suspected tells whether an operation may run only alone, as far as this life of the
 // host must know.
 func (w *witness) suspected(op *operation) bool {
-	return op.settled == nil && (op.suspect == w.life || op.record.GetCrashes() > 0)
+	begun := op.suspect // what was running may have turned out not to be sent
+	return op.settled == nil && (begun != nil && begun.life == w.life && begun.state == uncertain || op.record.GetCrashes() > 0)
 }
 
 // checkAlone checks that nothing runs beside what is suspected (D4).

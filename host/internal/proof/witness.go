@@ -121,7 +121,7 @@ type operation struct {
 	accepted time.Time
 	text     string
 	record   *journalv1.Attempt // durable
-	suspect  *life              // in which the plug crashed while it was uncertain
+	suspect  *attempt           // the last one in which the plug crashed
 	attempts []*attempt
 	messages []*message
 	settled  *journalv1.Settled // durable

@@ -74,6 +74,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	// has new processes.)
 	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))
 	o.attempt, o.process, o.certain = a, slot.process, false
+	slot.paid(slot.parts(action, len(a.Sent)))
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
 	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
 		OperationId:      string(o.id),
@@ -195,7 +196,12 @@ func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backo
 			wait = d
 		}
 		if f.Scope == plugv1.FailureScope_FAILURE_SCOPE_PLUG {
-			o.stage.change(o.channel.Network, func(p *plug) { p.paused = time.Now().Add(wait) })
+			until := time.Now().Add(wait)
+			o.stage.change(o.channel.Network, func(p *plug) {
+				if until.After(p.paused) {
+					p.paused = until
+				}
+			})
 		}
 		delay.Reset()
 	case plugv1.Verdict_VERDICT_LOGGED_OUT:

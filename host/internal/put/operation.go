@@ -124,7 +124,10 @@ func (o *operation) run(ctx context.Context) error {
 			}
 			response = nil
 		case plugv1.Verdict_VERDICT_TARGET_GONE, plugv1.Verdict_VERDICT_UNSUPPORTED:
-			d := o.instead(failure.Verdict, failure.Message)
+			d := o.gone(failure)
+			if d == nil {
+				d = o.instead(failure.Verdict, failure.Message)
+			}
 			if d.fallback {
 				if err = o.notSent(ctx); err != nil {
 					break
@@ -183,6 +186,7 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		return err
 	}
 	o.progress.settled, o.progress.attempt = settled, nil
+	o.count(settled)
 	if o.stage.Settled != nil {
 		o.stage.Settled(o.channel, o.asked, o.record, settled, o.reason)
 	}

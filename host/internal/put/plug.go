@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
@@ -61,7 +62,8 @@ type plug struct {
 	waits    map[id.ChannelSource]bool
 	process  uint64          // counts the plug's processes
 	crashed  map[uint64]bool // those of the newest that crashed
-	opened   time.Time       // of the stream that is open; zero: none
+	pace     *pace
+	opened   time.Time // of the stream that is open; zero: none
 	caughtUp map[id.ChannelSource]time.Time
 	paused   time.Time     // by RATE_LIMITED for the whole plug
 	changed  chan struct{} // closed at every change
@@ -92,6 +94,9 @@ func (s *Stage) Attach(n id.NetworkID, live Live) {
 		p.live, p.process = &live, p.process+1
 		p.slots, p.shown = semaphore.NewWeighted(live.concurrent()), semaphore.NewWeighted(maxBestEffort)
 		delete(p.crashed, p.process-maxCrashed)
+		if p.pace == nil || !proto.Equal(p.pace.limits, live.Abilities.GetLimits()) {
+			p.pace = newPace(live.Abilities.GetLimits(), s.since)
+		}
 		p.opened, p.caughtUp = time.Time{}, map[id.ChannelSource]time.Time{}
 		p.waits = map[id.ChannelSource]bool{}
 		for _, c := range live.Channels {
@@ -134,84 +139,6 @@ func (s *Stage) Detach(n id.NetworkID, crashed bool) {
 		}
 		p.live, p.opened = nil, time.Time{}
 	})
-}
-
-// slot is the permission to run one Put on a plug.
-type slot struct {
-	*Live
-	process uint64
-	release func()
-}
-
-// ready waits until the channel's plug is up, takes Puts for the channel and has
-// a slot free; with alone, until it has all slots free.
-func (s *Stage) ready(ctx context.Context, c id.Channel, alone bool) (*slot, error) {
-	for {
-		s.mu.Lock()
-		p := s.plug(c.Network)
-		live, process, changed := p.live, p.process, p.changed
-		acquire := p.acquire(alone)
-		wait := live == nil || p.waits[c.Source]
-		paused := time.Until(p.paused)
-		s.mu.Unlock()
-		switch {
-		case wait:
-			if err := await(ctx, changed, 0); err != nil {
-				return nil, err
-			}
-		case paused > 0:
-			if err := await(ctx, changed, paused); err != nil {
-				return nil, err
-			}
-		default:
-			release, err := acquire(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if !s.takes(c, process) {
-				release()
-				continue
-			}
-			return &slot{live, process, release}, nil
-		}
-	}
-}
-
-// acquire gives what acquires a slot, or all, those of best effort too: nothing else is
-// asked of the plug then. The caller of acquire holds the stage's mu.
-func (p *plug) acquire(alone bool) func(context.Context) (release func(), err error) {
-	if p.live == nil {
-		return nil
-	}
-	slots, shown, n := p.slots, p.shown, int64(1)
-	if alone {
-		n = p.live.concurrent()
-	}
-	return func(ctx context.Context) (func(), error) {
-		if err := slots.Acquire(ctx, n); err != nil {
-			return nil, err
-		}
-		if !alone {
-			return func() { slots.Release(n) }, nil
-		}
-		if err := shown.Acquire(ctx, maxBestEffort); err != nil {
-			slots.Release(n)
-			return nil, err
-		}
-		return func() {
-			shown.Release(maxBestEffort)
-			slots.Release(n)
-		}, nil
-	}
-}
-
-// takes tells whether the plug is still up in the same process and takes Puts
-// for the channel.
-func (s *Stage) takes(c id.Channel, process uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.plug(c.Network)
-	return p.live != nil && p.process == process && !p.waits[c.Source] && !time.Now().Before(p.paused)
 }
 
 func (l *Live) scope() gate.Scope {

@@ -29,6 +29,7 @@ type Journal interface {
 	SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error
 	CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error)
 	CopiesIn(ctx context.Context, c id.Channel, m *journalv1.MessageKey) ([]*journalv1.FromRecord, error)
+	Dropped(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (bool, error)
 	Original(ctx context.Context, m id.Message) (*journalv1.OriginalRecord, error)
 	Reacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (*journalv1.ReactedRecord, error)
 	SaveReacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey, r *journalv1.ReactedRecord) error
@@ -70,7 +71,9 @@ type Stage struct {
 	channels map[id.Channel]*progress
 	active   map[id.OperationID]*operation // begun and not settled
 	later    later
+	gaveUp   map[id.Channel]GivenUp
 	running  *sync.WaitGroup // of best effort; nil while Run doesn't run
+	since    time.Time       // when it was made
 
 	origins *origins
 }
@@ -95,6 +98,8 @@ func New(o Options) *Stage {
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
 		later:    later{},
+		gaveUp:   map[id.Channel]GivenUp{},
+		since:    time.Now(),
 		origins:  newOrigins(recentReceipts),
 	}
 }

@@ -35,6 +35,8 @@ type Member struct {
 	// MassMentions: a mass mention by the others may notify everybody here. Otherwise
 	// it is text.
 	MassMentions bool
+	// CatchUp bounds what comes late to the member; nil: nothing does.
+	CatchUp *hook.CatchUp
 }
 
 // Deletes says whose deletes delete the copies.

@@ -20,7 +20,7 @@ func (h *Hook) message(ctx context.Context, d *hook.Delivery, m *plugv1.Message)
 	}
 	h.others(d, func(_ *Conversation, to Member) {
 		made := h.content(ctx, d, m, to, to.MassMentions)
-		send := hook.Send{Channel: to.Channel, Thread: d.Thread, Action: &plugv1.Action{
+		send := hook.Send{Channel: to.Channel, Thread: d.Thread, CatchUp: to.CatchUp, Action: &plugv1.Action{
 			Author: author(d, to, d.Event.Author), Kind: &plugv1.Action_Message{Message: made},
 		}}
 		if m.ReplyTo != nil {
@@ -52,7 +52,7 @@ func (h *Hook) edit(ctx context.Context, d *hook.Delivery, e *plugv1.Edit) (send
 			by = author(d, to, d.Event.Actor)
 		}
 		sends = append(sends, hook.Send{
-			Channel: to.Channel, Target: d.About, Thread: d.Thread, ActorID: d.Event.Actor.GetId(), Moderation: e.Moderation,
+			Channel: to.Channel, Target: d.About, Thread: d.Thread, ActorID: d.Event.Actor.GetId(), Moderation: e.Moderation, CatchUp: to.CatchUp,
 			Action:   &plugv1.Action{Author: by, Kind: &plugv1.Action_Edit{Edit: &plugv1.Edit{Content: content}}},
 			Fallback: &plugv1.Action{Author: by, Kind: &plugv1.Action_Message{Message: again}},
 		})

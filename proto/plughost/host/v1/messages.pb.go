@@ -796,7 +796,12 @@ type Queue struct {
 	// Optional. Actions that are parked.
 	Parked uint32 `protobuf:"varint,6,opt,name=parked,proto3" json:"parked,omitempty"`
 	// Optional. When the oldest of them was parked.
-	ParkedSince   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=parked_since,json=parkedSince,proto3" json:"parked_since,omitempty"`
+	ParkedSince *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=parked_since,json=parkedSince,proto3" json:"parked_since,omitempty"`
+	// Optional. Actions that were given up since the host started: by catch_up, by an
+	// expiry, or because nothing was left to do.
+	GivenUp uint32 `protobuf:"varint,8,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
+	// Optional. Why the last of them was, for a person.
+	GivenUpReason string `protobuf:"bytes,9,opt,name=given_up_reason,json=givenUpReason,proto3" json:"given_up_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +883,20 @@ func (x *Queue) GetParkedSince() *timestamppb.Timestamp {
 		return x.ParkedSince
 	}
 	return nil
+}
+
+func (x *Queue) GetGivenUp() uint32 {
+	if x != nil {
+		return x.GivenUp
+	}
+	return 0
+}
+
+func (x *Queue) GetGivenUpReason() string {
+	if x != nil {
+		return x.GivenUpReason
+	}
+	return ""
 }
 
 // ListParkedRequest says which parked actions are wanted.
@@ -1530,7 +1549,7 @@ const file_plughost_host_v1_messages_proto_rawDesc = "" +
 	"\x11ListQueuesRequest\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\"E\n" +
 	"\x12ListQueuesResponse\x12/\n" +
-	"\x06queues\x18\x01 \x03(\v2\x17.plughost.host.v1.QueueR\x06queues\"\x8d\x02\n" +
+	"\x06queues\x18\x01 \x03(\v2\x17.plughost.host.v1.QueueR\x06queues\"\xd0\x02\n" +
 	"\x05Queue\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\rR\awaiting\x12?\n" +
@@ -1538,7 +1557,9 @@ const file_plughost_host_v1_messages_proto_rawDesc = "" +
 	"\battempts\x18\x04 \x01(\rR\battempts\x12\x1c\n" +
 	"\tuncertain\x18\x05 \x01(\bR\tuncertain\x12\x16\n" +
 	"\x06parked\x18\x06 \x01(\rR\x06parked\x12=\n" +
-	"\fparked_since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vparkedSince\"A\n" +
+	"\fparked_since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vparkedSince\x12\x19\n" +
+	"\bgiven_up\x18\b \x01(\rR\agivenUp\x12&\n" +
+	"\x0fgiven_up_reason\x18\t \x01(\tR\rgivenUpReason\"A\n" +
 	"\x11ListParkedRequest\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\"O\n" +

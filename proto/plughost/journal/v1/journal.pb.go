@@ -38,6 +38,7 @@ import (
 	v1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -735,7 +736,9 @@ type Operation struct {
 	// When it is given up if nothing was sent until then; absent: never.
 	Expiry *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
 	// The parked operation that this one puts back; absent for any other.
-	PutBack       *PutBack `protobuf:"bytes,13,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	PutBack *PutBack `protobuf:"bytes,13,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	// When a message is given up that has waited; absent: never.
+	CatchUp       *CatchUp `protobuf:"bytes,14,opt,name=catch_up,json=catchUp,proto3" json:"catch_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -861,6 +864,77 @@ func (x *Operation) GetPutBack() *PutBack {
 	return nil
 }
 
+func (x *Operation) GetCatchUp() *CatchUp {
+	if x != nil {
+		return x.CatchUp
+	}
+	return nil
+}
+
+// CatchUp bounds what is delivered late.
+type CatchUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The oldest message that is still delivered.
+	MaxAge *durationpb.Duration `protobuf:"bytes,1,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// The most messages that wait for a channel; the oldest give way.
+	MaxMessages uint32 `protobuf:"varint,2,opt,name=max_messages,json=maxMessages,proto3" json:"max_messages,omitempty"`
+	// When the message was said, by its network's clock.
+	SaidTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=said_time,json=saidTime,proto3" json:"said_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CatchUp) Reset() {
+	*x = CatchUp{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CatchUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CatchUp) ProtoMessage() {}
+
+func (x *CatchUp) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CatchUp.ProtoReflect.Descriptor instead.
+func (*CatchUp) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CatchUp) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *CatchUp) GetMaxMessages() uint32 {
+	if x != nil {
+		return x.MaxMessages
+	}
+	return 0
+}
+
+func (x *CatchUp) GetSaidTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SaidTime
+	}
+	return nil
+}
+
 // PutBack says which parked operation a new one carries out after all.
 type PutBack struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -876,7 +950,7 @@ type PutBack struct {
 
 func (x *PutBack) Reset() {
 	*x = PutBack{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +962,7 @@ func (x *PutBack) String() string {
 func (*PutBack) ProtoMessage() {}
 
 func (x *PutBack) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +975,7 @@ func (x *PutBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBack.ProtoReflect.Descriptor instead.
 func (*PutBack) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PutBack) GetOperationId() string {
@@ -936,7 +1010,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1022,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1035,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -984,7 +1058,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1070,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1083,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -1042,7 +1116,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1128,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1141,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -1122,7 +1196,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1208,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1221,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1277,7 +1351,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1363,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1376,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1427,7 +1501,7 @@ type ParkedRecord struct {
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1513,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1526,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1540,7 +1614,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +1626,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +1639,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1600,7 +1674,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1686,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1699,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1675,7 +1749,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1761,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1774,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1754,14 +1828,16 @@ type FromRecord struct {
 	// True once it was deleted.
 	Deleted bool `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	// Edits that need not be carried out any more, being in the message already.
-	Folded        []string `protobuf:"bytes,7,rep,name=folded,proto3" json:"folded,omitempty"`
+	Folded []string `protobuf:"bytes,7,rep,name=folded,proto3" json:"folded,omitempty"`
+	// True where the message was given up: there is no copy and shall be none.
+	Dropped       bool `protobuf:"varint,8,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +1849,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +1862,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1838,6 +1914,13 @@ func (x *FromRecord) GetFolded() []string {
 	return nil
 }
 
+func (x *FromRecord) GetDropped() bool {
+	if x != nil {
+		return x.Dropped
+	}
+	return false
+}
+
 // OriginalRecord is a message of somebody else that its network may name by
 // another id, or that the plug needs more than its id to find.
 type OriginalRecord struct {
@@ -1856,7 +1939,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +1951,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1964,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1923,7 +2006,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1935,7 +2018,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1948,7 +2031,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1973,7 +2056,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2068,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2081,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -2037,7 +2120,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2132,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2145,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -2101,7 +2184,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2196,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2209,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -2163,7 +2246,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2258,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2271,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -2209,7 +2292,7 @@ var File_plughost_journal_v1_journal_proto protoreflect.FileDescriptor
 
 const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"4\n" +
+	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"4\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\fR\x05epoch\"\xb7\x01\n" +
@@ -2241,7 +2324,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\xe7\x04\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\xa0\x05\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
@@ -2258,7 +2341,12 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"moderation\x18\v \x01(\bR\n" +
 	"moderation\x122\n" +
 	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\x127\n" +
-	"\bput_back\x18\r \x01(\v2\x1c.plughost.journal.v1.PutBackR\aputBack\"\x80\x01\n" +
+	"\bput_back\x18\r \x01(\v2\x1c.plughost.journal.v1.PutBackR\aputBack\x127\n" +
+	"\bcatch_up\x18\x0e \x01(\v2\x1c.plughost.journal.v1.CatchUpR\acatchUp\"\x99\x01\n" +
+	"\aCatchUp\x122\n" +
+	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12!\n" +
+	"\fmax_messages\x18\x02 \x01(\rR\vmaxMessages\x127\n" +
+	"\tsaid_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bsaidTime\"\x80\x01\n" +
 	"\aPutBack\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12.\n" +
 	"\x04sent\x18\x02 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
@@ -2335,7 +2423,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
 	"\x06source\x18\x03 \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\x06source\x12\x18\n" +
 	"\aprimary\x18\x04 \x01(\bR\aprimary\x123\n" +
-	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\xee\x01\n" +
+	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\x88\x02\n" +
 	"\n" +
 	"FromRecord\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x1d\n" +
@@ -2345,7 +2433,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\breceipts\x18\x04 \x03(\v2\x19.plughost.plug.v1.ReceiptR\breceipts\x12\x1b\n" +
 	"\tauthor_id\x18\x05 \x01(\tR\bauthorId\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\bR\adeleted\x12\x16\n" +
-	"\x06folded\x18\a \x03(\tR\x06folded\"u\n" +
+	"\x06folded\x18\a \x03(\tR\x06folded\x12\x18\n" +
+	"\adropped\x18\b \x01(\bR\adropped\"u\n" +
 	"\x0eOriginalRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x1c\n" +
@@ -2407,7 +2496,7 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
@@ -2421,88 +2510,93 @@ var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(*GapRecord)(nil),             // 9: plughost.journal.v1.GapRecord
 	(*MessageKey)(nil),            // 10: plughost.journal.v1.MessageKey
 	(*Operation)(nil),             // 11: plughost.journal.v1.Operation
-	(*PutBack)(nil),               // 12: plughost.journal.v1.PutBack
-	(*OperationsRecord)(nil),      // 13: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 14: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 15: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 16: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 17: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 18: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 19: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 20: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 21: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 22: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 23: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 24: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 25: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 26: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 27: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 28: plughost.journal.v1.KnownRecord
-	nil,                           // 29: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 30: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 32: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 33: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 34: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 35: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 36: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 37: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 38: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 39: plughost.plug.v1.User
+	(*CatchUp)(nil),               // 12: plughost.journal.v1.CatchUp
+	(*PutBack)(nil),               // 13: plughost.journal.v1.PutBack
+	(*OperationsRecord)(nil),      // 14: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 15: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 16: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 17: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 18: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 19: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 20: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 21: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 22: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 23: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 24: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 25: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 26: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 27: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 28: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 29: plughost.journal.v1.KnownRecord
+	nil,                           // 30: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 31: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 33: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 34: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 35: plughost.plug.v1.Action
+	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
+	(*v1.SentPart)(nil),           // 37: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 38: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 39: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 40: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 41: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	29, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	30, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	31, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	32, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	30, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	31, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	32, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	33, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
 	9,  // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
-	33, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
-	31, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
+	34, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	32, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
 	10, // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	34, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	31, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	34, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	35, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	32, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	35, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
 	10, // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
 	10, // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
 	10, // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	31, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	12, // 15: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
-	35, // 16: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
-	11, // 17: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	17, // 18: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	16, // 19: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	14, // 20: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	31, // 21: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	31, // 22: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	35, // 23: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	14, // 24: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
-	0,  // 25: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
-	1,  // 26: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	36, // 27: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	10, // 28: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
-	2,  // 29: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	11, // 30: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	37, // 31: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	31, // 32: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	35, // 33: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	31, // 34: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
-	3,  // 35: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
-	10, // 36: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	36, // 37: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	36, // 38: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	25, // 39: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	38, // 40: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	36, // 41: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	38, // 42: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	39, // 43: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	38, // 44: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	38, // 45: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	39, // 46: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	32, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	13, // 15: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
+	12, // 16: plughost.journal.v1.Operation.catch_up:type_name -> plughost.journal.v1.CatchUp
+	36, // 17: plughost.journal.v1.CatchUp.max_age:type_name -> google.protobuf.Duration
+	32, // 18: plughost.journal.v1.CatchUp.said_time:type_name -> google.protobuf.Timestamp
+	37, // 19: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
+	11, // 20: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	18, // 21: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	17, // 22: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	15, // 23: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	32, // 24: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	32, // 25: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	37, // 26: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	15, // 27: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	0,  // 28: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
+	1,  // 29: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
+	38, // 30: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	10, // 31: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	2,  // 32: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
+	11, // 33: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	39, // 34: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	32, // 35: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	37, // 36: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	32, // 37: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
+	3,  // 38: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
+	10, // 39: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	38, // 40: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	38, // 41: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	26, // 42: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	40, // 43: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	38, // 44: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	40, // 45: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	41, // 46: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	40, // 47: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	40, // 48: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	41, // 49: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_plughost_journal_v1_journal_proto_init() }
@@ -2516,7 +2610,7 @@ func file_plughost_journal_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

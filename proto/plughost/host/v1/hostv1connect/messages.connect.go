@@ -74,9 +74,9 @@ type MessageServiceClient interface {
 	// was accepted, or it was finished so long ago that it is no longer kept (7 days
 	// by default). DEADLINE_EXCEEDED: as Send.
 	GetOperation(context.Context, *v1.GetOperationRequest) (*v1.GetOperationResponse, error)
-	// ListQueues tells for every channel what waits to be sent there and since when,
-	// and how much is parked. Channels where nothing waits and nothing is parked are
-	// left out.
+	// ListQueues tells for every channel what waits to be sent there and since when, how
+	// much is parked, and how much was given up. Channels with nothing of these are left
+	// out.
 	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
 	// ListParked gives the actions that could not be delivered and are kept for a
 	// person, oldest first, at most 1,000.
@@ -246,9 +246,9 @@ type MessageServiceHandler interface {
 	// was accepted, or it was finished so long ago that it is no longer kept (7 days
 	// by default). DEADLINE_EXCEEDED: as Send.
 	GetOperation(context.Context, *v1.GetOperationRequest) (*v1.GetOperationResponse, error)
-	// ListQueues tells for every channel what waits to be sent there and since when,
-	// and how much is parked. Channels where nothing waits and nothing is parked are
-	// left out.
+	// ListQueues tells for every channel what waits to be sent there and since when, how
+	// much is parked, and how much was given up. Channels with nothing of these are left
+	// out.
 	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
 	// ListParked gives the actions that could not be delivered and are kept for a
 	// person, oldest first, at most 1,000.
