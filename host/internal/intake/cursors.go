@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/plughost/plughost/host/id"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -30,6 +31,9 @@ func (in *Intake) saveCursors(ctx context.Context, cursors []*plugv1.Cursor, fre
 	in.again = in.again && !fresh
 	forward := make([]*plugv1.Cursor, 0, len(cursors))
 	for _, c := range cursors {
+		if in.superseded(c.Scope) {
+			continue
+		}
 		if in.past[c.Scope].back(c.Value) {
 			in.wentBack(c)
 			continue
@@ -46,6 +50,38 @@ func (in *Intake) saveCursors(ctx context.Context, cursors []*plugv1.Cursor, fre
 		if in.remember(c) {
 			in.again = false
 		}
+	}
+	for _, c := range forward {
+		if err := in.dropOlder(ctx, c.Scope); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// superseded tells whether a scope's channel has moved, and has a cursor under its present
+// source.
+func (in *Intake) superseded(scope string) bool {
+	c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(scope)}
+	now := in.o.Moves.Now(c)
+	return now != c && len(in.past[string(now.Source)]) > 0
+}
+
+// dropOlder forgets the cursors that a channel had under the sources before its present
+// one, once that has its own.
+func (in *Intake) dropOlder(ctx context.Context, scope string) error {
+	c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(scope)}
+	if scope == "" || in.o.Moves.Now(c) != c {
+		return nil
+	}
+	for _, name := range in.o.Moves.Names(c) {
+		if _, had := in.past[string(name)]; !had || name == c.Source {
+			continue
+		}
+		if err := in.until(ctx, func() error { return in.o.Journal.DropCursor(ctx, in.o.Network, string(name)) }); err != nil {
+			return err
+		}
+		delete(in.past, string(name))
 	}
 	return nil
 }

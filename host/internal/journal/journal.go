@@ -148,6 +148,12 @@ func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors
 	return err
 }
 
+// DropCursor forgets the cursor of a scope.
+func (j *Journal) DropCursor(ctx context.Context, network id.NetworkID, scope string) error {
+	_, err := j.append(ctx, subject(kindCursor, token(network), token(scope)), &journalv1.CursorRecord{})
+	return err
+}
+
 // StoredCursor is a cursor and where it stands in the log.
 type StoredCursor struct {
 	*plugv1.Cursor
@@ -166,6 +172,9 @@ func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]StoredCu
 		c, err := decode(r, &journalv1.CursorRecord{})
 		if err != nil {
 			return nil, err
+		}
+		if c.Cursor == nil {
+			continue // dropped
 		}
 		cursors = append(cursors, StoredCursor{c.Cursor, r.Sequence, r.Time})
 	}

@@ -57,9 +57,9 @@ type Live struct {
 type plug struct {
 	live     *Live // nil: down
 	slots    *semaphore.Weighted
-	waits    map[id.ChannelSource]bool
-	process  uint64    // counts the plug's processes
-	opened   time.Time // of the stream that is open; zero: none
+	waits    map[id.ChannelSource]bool // by home
+	process  uint64                    // counts the plug's processes
+	opened   time.Time                 // of the stream that is open; zero: none
 	caughtUp map[id.ChannelSource]time.Time
 	paused   time.Time     // by RATE_LIMITED for the whole plug
 	changed  chan struct{} // closed at every change
@@ -96,7 +96,10 @@ func (s *Stage) Attach(n id.NetworkID, live Live) {
 			if source == "" {
 				source = c.Requested
 			}
-			p.waits[id.ChannelSource(source)] = !joined(c.State)
+			at := id.Channel{Network: n, Source: id.ChannelSource(source)}
+			if s.Moves.Now(at) == at { // else it has gone on from there
+				p.waits[s.Moves.Home(at).Source] = !joined(c.State)
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@
 //	ev.<network>.<channel>           EventsRecord    what a plug said
 //	cursor.<network>.<scope or _>    CursorRecord    where the plug would resume
 //	gap.<network>                    GapsRecord      what could not be resumed
+//	moved.<network>.<channel>        MovedRecord     which channel goes on under this name
 //	out.<network>.<channel>          OperationsRecord what was accepted for it
 //	put.<network>.<channel>          PutRecord       how far the puts have come
 //	done.<hook>.<network>.<channel>  DoneRecord      how far a hook has come
@@ -408,10 +409,58 @@ func (x *EventsRecord) GetWithheld() []uint32 {
 	return nil
 }
 
+// MovedRecord says that a channel goes on under another source. What is kept for a
+// channel stays under the source that it had first, its home: events, operations, how far
+// puts and hooks have come. Messages are named by the source under which they were said.
+type MovedRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source that the channel had first.
+	Home          string `protobuf:"bytes,1,opt,name=home,proto3" json:"home,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MovedRecord) Reset() {
+	*x = MovedRecord{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MovedRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MovedRecord) ProtoMessage() {}
+
+func (x *MovedRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MovedRecord.ProtoReflect.Descriptor instead.
+func (*MovedRecord) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *MovedRecord) GetHome() string {
+	if x != nil {
+		return x.Home
+	}
+	return ""
+}
+
 // CursorRecord is a plug's cursor; the last of its subject counts.
 type CursorRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The cursor.
+	// The cursor; absent once the channel has moved and has one under its new source.
 	Cursor        *v1.Cursor `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -419,7 +468,7 @@ type CursorRecord struct {
 
 func (x *CursorRecord) Reset() {
 	*x = CursorRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +480,7 @@ func (x *CursorRecord) String() string {
 func (*CursorRecord) ProtoMessage() {}
 
 func (x *CursorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +493,7 @@ func (x *CursorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorRecord.ProtoReflect.Descriptor instead.
 func (*CursorRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CursorRecord) GetCursor() *v1.Cursor {
@@ -466,7 +515,7 @@ type GapsRecord struct {
 
 func (x *GapsRecord) Reset() {
 	*x = GapsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +527,7 @@ func (x *GapsRecord) String() string {
 func (*GapsRecord) ProtoMessage() {}
 
 func (x *GapsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,7 +540,7 @@ func (x *GapsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapsRecord.ProtoReflect.Descriptor instead.
 func (*GapsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GapsRecord) GetGaps() []*GapRecord {
@@ -518,7 +567,7 @@ type GapRecord struct {
 
 func (x *GapRecord) Reset() {
 	*x = GapRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -530,7 +579,7 @@ func (x *GapRecord) String() string {
 func (*GapRecord) ProtoMessage() {}
 
 func (x *GapRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -543,7 +592,7 @@ func (x *GapRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapRecord.ProtoReflect.Descriptor instead.
 func (*GapRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GapRecord) GetGap() *v1.Gap {
@@ -591,7 +640,7 @@ type MessageKey struct {
 
 func (x *MessageKey) Reset() {
 	*x = MessageKey{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +652,7 @@ func (x *MessageKey) String() string {
 func (*MessageKey) ProtoMessage() {}
 
 func (x *MessageKey) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +665,7 @@ func (x *MessageKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageKey.ProtoReflect.Descriptor instead.
 func (*MessageKey) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *MessageKey) GetNetworkId() string {
@@ -677,7 +726,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -689,7 +738,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -702,7 +751,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Operation) GetId() string {
@@ -800,7 +849,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +861,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +874,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -848,7 +897,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +909,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +922,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -906,7 +955,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +967,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +980,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -974,14 +1023,16 @@ type Attempt struct {
 	Continuation []byte `protobuf:"bytes,10,opt,name=continuation,proto3" json:"continuation,omitempty"`
 	// Edits that were accepted before and whose content was sent in place of the
 	// first: the last of them is the revision sent.
-	Folded        []string `protobuf:"bytes,11,rep,name=folded,proto3" json:"folded,omitempty"`
+	Folded []string `protobuf:"bytes,11,rep,name=folded,proto3" json:"folded,omitempty"`
+	// Source of the channel that was asked for, if that is not the first.
+	Channel       string `protobuf:"bytes,12,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1044,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1057,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1086,6 +1137,13 @@ func (x *Attempt) GetFolded() []string {
 	return nil
 }
 
+func (x *Attempt) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 // Settled finishes an operation.
 type Settled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1121,7 +1179,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1191,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1204,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1261,7 +1319,7 @@ type ParkedRecord struct {
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1331,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1344,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1346,7 +1404,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1416,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1429,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1406,7 +1464,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1476,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1489,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1481,7 +1539,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1551,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1564,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1567,7 +1625,7 @@ type FromRecord struct {
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +1637,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +1650,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1662,7 +1720,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1674,7 +1732,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1687,7 +1745,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1729,7 +1787,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1799,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1812,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1779,7 +1837,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +1849,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +1862,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -1843,7 +1901,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1855,7 +1913,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1868,7 +1926,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -1907,7 +1965,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +1977,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +1990,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -1969,7 +2027,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1981,7 +2039,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1994,7 +2052,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -2029,7 +2087,9 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\fEventsRecord\x12/\n" +
 	"\x06events\x18\x01 \x03(\v2\x17.plughost.plug.v1.EventR\x06events\x12?\n" +
 	"\rreceived_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\freceivedTime\x12\x1a\n" +
-	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"@\n" +
+	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"!\n" +
+	"\vMovedRecord\x12\x12\n" +
+	"\x04home\x18\x01 \x01(\tR\x04home\"@\n" +
 	"\fCursorRecord\x120\n" +
 	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\"F\n" +
 	"\n" +
@@ -2072,7 +2132,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\rR\x05index\"{\n" +
 	"\tPutRecord\x126\n" +
 	"\asettled\x18\x01 \x01(\v2\x1c.plughost.journal.v1.SettledR\asettled\x126\n" +
-	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xad\x03\n" +
+	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xc7\x03\n" +
 	"\aAttempt\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x12\x16\n" +
@@ -2086,7 +2146,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x04sent\x18\t \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
 	"\fcontinuation\x18\n" +
 	" \x01(\fR\fcontinuation\x12\x16\n" +
-	"\x06folded\x18\v \x03(\tR\x06folded\"\x94\x04\n" +
+	"\x06folded\x18\v \x03(\tR\x06folded\x12\x18\n" +
+	"\achannel\x18\f \x01(\tR\achannel\"\x94\x04\n" +
 	"\aSettled\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x126\n" +
@@ -2192,7 +2253,7 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
@@ -2200,83 +2261,84 @@ var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(*Meta)(nil),                  // 3: plughost.journal.v1.Meta
 	(*InstanceRecord)(nil),        // 4: plughost.journal.v1.InstanceRecord
 	(*EventsRecord)(nil),          // 5: plughost.journal.v1.EventsRecord
-	(*CursorRecord)(nil),          // 6: plughost.journal.v1.CursorRecord
-	(*GapsRecord)(nil),            // 7: plughost.journal.v1.GapsRecord
-	(*GapRecord)(nil),             // 8: plughost.journal.v1.GapRecord
-	(*MessageKey)(nil),            // 9: plughost.journal.v1.MessageKey
-	(*Operation)(nil),             // 10: plughost.journal.v1.Operation
-	(*OperationsRecord)(nil),      // 11: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 12: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 13: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 14: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 15: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 16: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 17: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 18: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 19: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 20: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 21: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 22: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 23: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 24: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 25: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 26: plughost.journal.v1.KnownRecord
-	nil,                           // 27: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 28: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 30: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 31: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 32: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 33: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 34: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 35: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 36: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 37: plughost.plug.v1.User
+	(*MovedRecord)(nil),           // 6: plughost.journal.v1.MovedRecord
+	(*CursorRecord)(nil),          // 7: plughost.journal.v1.CursorRecord
+	(*GapsRecord)(nil),            // 8: plughost.journal.v1.GapsRecord
+	(*GapRecord)(nil),             // 9: plughost.journal.v1.GapRecord
+	(*MessageKey)(nil),            // 10: plughost.journal.v1.MessageKey
+	(*Operation)(nil),             // 11: plughost.journal.v1.Operation
+	(*OperationsRecord)(nil),      // 12: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 13: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 14: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 15: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 16: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 17: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 18: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 19: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 20: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 21: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 22: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 23: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 24: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 25: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 26: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 27: plughost.journal.v1.KnownRecord
+	nil,                           // 28: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 29: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 31: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 32: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 33: plughost.plug.v1.Action
+	(*v1.SentPart)(nil),           // 34: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 35: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 36: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 37: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 38: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	27, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	28, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	29, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	30, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	8,  // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
-	31, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
-	29, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
-	9,  // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	32, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	29, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	32, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
-	9,  // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
-	9,  // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
-	9,  // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	29, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	10, // 15: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	15, // 16: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	14, // 17: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	12, // 18: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	29, // 19: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	29, // 20: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	33, // 21: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	12, // 22: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	28, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	29, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	30, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	31, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	9,  // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
+	32, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	30, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
+	10, // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
+	33, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	30, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	33, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	10, // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
+	10, // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
+	10, // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
+	30, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	11, // 15: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	16, // 16: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	15, // 17: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	13, // 18: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	30, // 19: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	30, // 20: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	34, // 21: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	13, // 22: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
 	0,  // 23: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
 	1,  // 24: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	34, // 25: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	9,  // 26: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	35, // 25: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	10, // 26: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
 	2,  // 27: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	10, // 28: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	35, // 29: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	29, // 30: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	33, // 31: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	9,  // 32: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	34, // 33: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	34, // 34: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	23, // 35: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	36, // 36: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	34, // 37: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	36, // 38: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	37, // 39: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	36, // 40: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	36, // 41: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	37, // 42: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	11, // 28: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	36, // 29: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	30, // 30: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	34, // 31: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	10, // 32: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	35, // 33: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	35, // 34: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	24, // 35: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	37, // 36: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	35, // 37: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	37, // 38: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	38, // 39: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	37, // 40: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	37, // 41: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	38, // 42: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
 	43, // [43:43] is the sub-list for method output_type
 	43, // [43:43] is the sub-list for method input_type
 	43, // [43:43] is the sub-list for extension type_name
@@ -2295,7 +2357,7 @@ func file_plughost_journal_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
