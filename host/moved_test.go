@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // roams is a member whose channel migrates, from "X 1" on.
@@ -137,6 +139,11 @@ func TestChannelMigrates(t *testing.T) {
 		if got := simnettest.Lines(r.board(r.here)); !slices.Contains(got, `Ann: a4 > "b3"`) {
 			t.Errorf("%s: the answer is not one to b3: %q", r.name, got)
 		}
+		r.say(simnettest.Say{Channel: r.here, Author: "Bob", Text: "to a4", ReplyTo: r.id(r.here, "a4")})
+		r.wantSent(r.channel(2), "b2", "b3", "b4", "to a4")
+		if got := simnettest.Lines(r.board(r.channel(2))); !slices.Contains(got, `Bob: to a4 > "a4"`) {
+			t.Errorf("%s: the answer is not one to a4: %q", r.name, got)
+		}
 	}
 	// It migrates again, while the host is killed and then each plug.
 	for _, r := range members {
@@ -165,7 +172,7 @@ func TestChannelMigrates(t *testing.T) {
 	for _, r := range members {
 		r.wantSent(r.here, "a1", "a2", "a3", "a4", "a5", "a6", "a7")
 		r.wantSent(r.channel(1), "b1")
-		r.wantSent(r.channel(2), "b2", "b3", "b4")
+		r.wantSent(r.channel(2), "b2", "b3", "b4", "to a4")
 		r.wantSent(r.channel(3), "b5", "b6")
 		want := []string{r.channel(3)}
 		if accounts[r.name].CursorScope == simnettest.CursorAccount {
@@ -192,6 +199,85 @@ func scopes(t *testing.T, dataDir string, n id.NetworkID) (all []string) {
 		return err
 	})
 	return all
+}
+
+// D1: a crash between the record of a migration and the new source's first cursor: the
+// plug is asked for the old one, whose cursor there is, and finds its way.
+func TestMigrationWithoutACursor(t *testing.T) {
+	t.Parallel()
+	net, plug := simulated(t, simnettest.Account{Name: "talk"}, simnettest.Account{Name: "roams"})
+	o := childOptions{DataDir: dataDir(t), Plugs: []host.Plug{plug("talk", "talk"), plug("roams", "roams")},
+		Conversations: []host.Conversation{bridge(channel("talk", "to"), channel("roams", "r 1"))}}
+	h := startHost(t, o)
+	h.ready("talk", 0)
+	h.ready("roams", 0)
+	allListen(t, net, 2)
+	r := &roams{talk: &talk{t: t, net: net, here: "to", log: h.log}, name: "r", at: 1}
+	r.strange("a1")
+	r.wantSent("to", "a1")
+	h.stop()
+	const n = id.NetworkID("simnet:roams")
+	var old []*plugv1.Cursor
+	readJournal(t, o.DataDir, func(ctx context.Context, j *journal.Journal) error {
+		cursors, err := j.Cursors(ctx, n)
+		for _, c := range cursors {
+			old = append(old, c.Cursor)
+		}
+		return err
+	})
+	h.start()
+	h.ready("roams", 0)
+	r.migrate()
+	r.strange("a2")
+	r.wantSent("to", "a1", "a2")
+	h.stop()
+	readJournal(t, o.DataDir, func(ctx context.Context, j *journal.Journal) error {
+		return errors.Join(j.DropCursor(ctx, n, "r 2"), j.SaveCursors(ctx, n, old))
+	})
+	r.strange("a3")
+	h.start()
+	r.wantSent("to", "a1", "a2", "a3")
+	r.ours("b1")
+	r.wantSent("r 2", "b1")
+	h.stop()
+	r.wantSent("to", "a1", "a2", "a3")
+	if got := scopes(t, o.DataDir, n); !slices.Equal(got, []string{"r 2"}) {
+		t.Errorf("there are cursors of %q", got)
+	}
+}
+
+// O4: a hook is given what is said under the new source as of the channel that the config
+// names, with the source by which its messages are named, and its own messages with their
+// origin, also where only the receipt tells it.
+func TestDeliveriesAfterAMigration(t *testing.T) {
+	t.Parallel()
+	net, plug := simulated(t, simnettest.Account{Name: "talk"}, simnettest.Account{Name: "own", Echo: simnettest.EchoOwn})
+	do(t, net, simnettest.Command{Network: &simnettest.NetworkSettings{CollidingIDs: true}})
+	h := runHere(t, host.Options{Plugs: []host.Plug{plug("talk", "talk"), plug("own", "own")},
+		Conversations: []host.Conversation{bridge(channel("talk", "to"), channel("own", "r 1"))}}, net)
+	r := &roams{talk: &talk{t: t, net: net, here: "to", log: h.log.String}, name: "r", at: 1}
+	r.ours("b1")
+	h.echoed(channel("own", "r 1"), 1)
+	r.migrate()
+	r.strange("a1")
+	r.wantSent("to", "a1")
+	r.ours("b2")
+	h.echoed(channel("own", "r 1"), 2)
+	h.stop()
+	var got []string
+	for _, d := range h.in(channel("own", "r 1")) {
+		if d.Event.GetMessage() == nil {
+			continue
+		}
+		origin := "no origin"
+		if d.Origin != nil {
+			origin = "of " + string(d.Origin.Source.ID) + " in " + string(d.Origin.Source.Channel.Source)
+		}
+		got = append(got, fmt.Sprintf("%s in %s: %s", text(d.Event), d.In().Source, origin))
+	}
+	if want := []string{"b1 in r 1: of 1 in to", "a1 in r 2: no origin", "b2 in r 2: of 3 in to"}; !slices.Equal(got, want) {
+		t.Errorf("yielded was %q, want %q", got, want)
+	}
 }
 
 // If two channels of the config become one on the network, their plug is shown as
