@@ -12,6 +12,8 @@
 // dropped (decide.go).
 // What is uncertain is settled by an echo, by the plug's late word, or by what the
 // network's history finds (settle.go, history.go).
+// A channel is named by its home here, the source that it had first; the plug is asked for
+// the present one.
 // Order and bounds: operations of a channel one after another in the order they
 // were accepted (O6), channels independent of each other (O7), at most
 // max_concurrent_puts RPCs per plug. An attempt record stands before each RPC, a
