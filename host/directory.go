@@ -15,7 +15,7 @@ type directory struct {
 	mu      sync.Mutex
 	entries map[id.InstanceName]*entry
 	changed chan struct{} // closed at every change
-	moves   *moves.Moves  // set before any plug is started
+	moves   *moves.Moves  // nil until Run
 }
 
 type entry struct {
@@ -117,29 +117,36 @@ func (d *directory) known(c hook.Channel) (id.Channel, bool) {
 
 // Canonical gives a channel its canonical source, under which all of it is kept.
 func (d *directory) Canonical(c hook.Channel) hook.Channel {
-	c, network := d.literal(c)
-	c.Source = d.moves.Home(id.Channel{Network: network, Source: c.Source}).Source
+	c, network, moves := d.literal(c)
+	c.Source = moves.Home(id.Channel{Network: network, Source: c.Source}).Source
 	return c
 }
 
 // Now gives a channel the source that it has now.
 func (d *directory) Now(c hook.Channel) hook.Channel {
-	c, network := d.literal(c)
-	c.Source = d.moves.Now(id.Channel{Network: network, Source: c.Source}).Source
+	c, network, moves := d.literal(c)
+	c.Source = moves.Now(id.Channel{Network: network, Source: c.Source}).Source
 	return c
 }
 
 // literal gives a channel of the config the canonical source of this name, though the
-// channel was called otherwise first, or is now; and its network.
-func (d *directory) literal(c hook.Channel) (hook.Channel, id.NetworkID) {
+// channel was called otherwise first, or is now; its network; and the moves there.
+func (d *directory) literal(c hook.Channel) (hook.Channel, id.NetworkID, *moves.Moves) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e := d.entries[c.Plug]
 	if e == nil {
-		return c, ""
+		return c, "", d.moves
 	}
 	c.Source = e.canonical(c.Source)
-	return c, e.network
+	return c, e.network, d.moves
+}
+
+// follow has channels be followed where they move.
+func (d *directory) follow(m *moves.Moves) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.moves = m
 }
 
 func (e *entry) canonical(s id.ChannelSource) id.ChannelSource {

@@ -210,7 +210,7 @@ func (h *Host) openStages(ctx context.Context, store journal.Store, run *running
 	if h.moves, err = moves.Open(ctx, h.journal); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	h.directory.moves = h.moves
+	h.directory.follow(h.moves)
 	h.gate = gate.New(end)
 	run.accept = accept.New(telling{h.journal, h})
 	run.subscribe = subscribe.New(subscribe.Options{Journal: h.journal, OpenFeed: h.openFeed, Outcome: run.outcome, Logger: h.log})
