@@ -9,6 +9,7 @@ import (
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/drain"
+	"github.com/plughost/plughost/host/internal/moves"
 )
 
 // directory knows which network each plug instance is, also while it is down.
@@ -16,6 +17,7 @@ type directory struct {
 	mu      sync.Mutex
 	entries map[id.InstanceName]*entry
 	changed chan struct{} // closed at every change
+	moves   *moves.Moves  // nil until Run
 }
 
 type entry struct {
@@ -91,7 +93,7 @@ func (d *directory) Resolve(ctx context.Context, c hook.Channel) (id.Channel, bo
 			return id.Channel{}, false
 		}
 		if e.network != "" {
-			channel := id.Channel{Network: e.network, Source: e.canonical(c.Source)}
+			channel := d.moves.Home(id.Channel{Network: e.network, Source: e.canonical(c.Source)})
 			d.mu.Unlock()
 			return channel, true
 		}
@@ -125,17 +127,41 @@ func (d *directory) known(c hook.Channel) (id.Channel, bool) {
 	if e == nil || e.network == "" {
 		return id.Channel{}, false
 	}
-	return id.Channel{Network: e.network, Source: e.canonical(c.Source)}, true
+	return d.moves.Home(id.Channel{Network: e.network, Source: e.canonical(c.Source)}), true
 }
 
-// Canonical gives a channel of the config its canonical source.
+// Canonical gives a channel its canonical source, under which all of it is kept.
 func (d *directory) Canonical(c hook.Channel) hook.Channel {
+	c, network, moves := d.literal(c)
+	c.Source = moves.Home(id.Channel{Network: network, Source: c.Source}).Source
+	return c
+}
+
+// Now gives a channel the source that it has now.
+func (d *directory) Now(c hook.Channel) hook.Channel {
+	c, network, moves := d.literal(c)
+	c.Source = moves.Now(id.Channel{Network: network, Source: c.Source}).Source
+	return c
+}
+
+// literal gives a channel of the config the canonical source of this name, though the
+// channel was called otherwise first, or is now; its network; and the moves there.
+func (d *directory) literal(c hook.Channel) (hook.Channel, id.NetworkID, *moves.Moves) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e := d.entries[c.Plug]; e != nil {
-		c.Source = e.canonical(c.Source)
+	e := d.entries[c.Plug]
+	if e == nil {
+		return c, "", d.moves
 	}
-	return c
+	c.Source = e.canonical(c.Source)
+	return c, e.network, d.moves
+}
+
+// follow has channels be followed where they move.
+func (d *directory) follow(m *moves.Moves) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.moves = m
 }
 
 func (e *entry) canonical(s id.ChannelSource) id.ChannelSource {

@@ -25,6 +25,7 @@ import (
 	"github.com/plughost/plughost/host/internal/journal"
 	"github.com/plughost/plughost/host/internal/link"
 	"github.com/plughost/plughost/host/internal/logs"
+	"github.com/plughost/plughost/host/internal/moves"
 	"github.com/plughost/plughost/host/internal/put"
 	"github.com/plughost/plughost/host/internal/subscribe"
 	"github.com/plughost/plughost/host/internal/supervisor"
@@ -55,6 +56,7 @@ type Host struct {
 	bridge  *conversation.Hook
 	files   *files.Store
 	avatars avatars
+	moves   *moves.Moves
 
 	running atomic.Pointer[running] // what callers from outside use; nil: Run doesn't run
 
@@ -215,12 +217,17 @@ func (h *Host) openStages(ctx context.Context, store journal.Store, run *running
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
+	if h.moves, err = moves.Open(ctx, h.journal); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	h.directory.follow(h.moves)
 	h.gate = gate.New(end)
 	run.accept = accept.New(telling{h.journal, h})
 	run.subscribe = subscribe.New(subscribe.Options{Journal: h.journal, OpenFeed: h.openFeed, Outcome: run.outcome, Logger: h.log})
 	h.put = put.New(put.Options{
 		Journal:       h.journal,
 		Gate:          h.gate,
+		Moves:         h.moves,
 		Logger:        h.log,
 		SettleTimeout: h.o.SettleTimeout,
 		Settled:       run.settled,
@@ -323,13 +330,9 @@ func (h *Host) addPlug(ctx context.Context, p Plug) error {
 	h.directory.change(p.Name, func(e *entry) {
 		e.label, e.network, e.sources = p.Label, id.NetworkID(known.NetworkId), known.Sources
 	})
-	gaps, err := h.journal.Gaps(ctx, id.NetworkID(known.NetworkId))
-	if err != nil {
+	if err := h.recallNetwork(ctx, p, known); err != nil {
 		return fmt.Errorf("plug %s: %w", p.Name, err)
 	}
-	h.mu.Lock()
-	h.gaps[id.NetworkID(known.NetworkId)] = gaps
-	h.mu.Unlock()
 	if p.Fault != "" {
 		h.directory.change(p.Name, func(e *entry) { e.tried = true })
 		return nil
@@ -377,6 +380,7 @@ func (h *Host) intake(n id.NetworkID, log hclog.Logger) *intake.Intake {
 	in := h.intakes[n]
 	if in == nil {
 		in = intake.New(intake.Options{Network: n, Journal: h.journal, Watcher: h.put, Appended: h.gate.Appended, Gaps: h.setGaps,
+			Moves: h.moves, Moved: h.moved,
 			Breach: h.breach, BestEffort: h.bestEffort, Logger: log.Named("intake")})
 		h.intakes[n] = in
 	}

@@ -60,17 +60,18 @@ func (h *Host) setLink(plug id.InstanceName, l *link.Link) {
 }
 
 // Canonical implements lookup.Plugs.
-func (p livePlugs) Canonical(c hook.Channel) hook.Channel { return p.directory.Canonical(c) }
+func (p livePlugs) Canonical(c hook.Channel) hook.Channel { return p.directory.Now(c) }
 
 // Delivery implements lookup.Plugs.
 func (p livePlugs) Delivery(ctx context.Context, plug id.InstanceName, e *plugv1.Event) (*hook.Delivery, error) {
 	network := p.directory.network(plug)
 	facts, _ := p.directory.Instance(network)
-	d := &hook.Delivery{Channel: hook.Channel{Plug: plug, Source: id.ChannelSource(e.Channel)}, Network: network, NetworkName: facts.NetworkName, Event: e}
+	home := p.directory.Canonical(hook.Channel{Plug: plug, Source: id.ChannelSource(e.Channel)})
+	d := &hook.Delivery{Channel: home, Network: network, NetworkName: facts.NetworkName, Event: e}
 	if e.Own == plugv1.Own_OWN_NO {
 		return d, nil
 	}
-	origin, err := p.put.Origin(ctx, id.Channel{Network: network, Source: d.Channel.Source}, e)
+	origin, err := p.put.Origin(ctx, d.In(), e)
 	d.Origin = origin
 	d.Ours = origin != nil || e.Own == plugv1.Own_OWN_YES || !facts.NeverEchoes
 	return d, err

@@ -247,6 +247,8 @@ func (h *Host) key(ctx context.Context, ref *hook.Ref) (*journalv1.MessageKey, e
 	if err != nil {
 		return nil, err
 	}
+	named, _, _ := h.directory.literal(ref.Channel) // its ids are those of this name
+	c.Source = named.Source
 	key, err := h.put.Canonical(ctx, id.Message{Channel: c, ID: ref.ID})
 	return key, explain(err)
 }

@@ -72,7 +72,15 @@ func (s *session) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	request, err := s.request()
+	known, err := s.host.journal.Instance(ctx, s.plug.Name)
+	if err != nil {
+		return err
+	}
+	asked, err := s.host.asked(ctx, s.plug, known)
+	if err != nil {
+		return err
+	}
+	request, err := s.request(asked.names)
 	if err != nil {
 		return err
 	}
@@ -93,7 +101,7 @@ func (s *session) Start(ctx context.Context) error {
 	if abilities == nil {
 		abilities = described.Abilities
 	}
-	if err := s.bind(ctx, described, started, abilities); err != nil {
+	if err := s.bind(ctx, known, asked, described, started, abilities); err != nil {
 		return err
 	}
 	s.maxSilence = abilities.GetMaxSilence().AsDuration()
@@ -113,6 +121,7 @@ func (s *session) Start(ctx context.Context) error {
 	}
 	s.host.put.Attach(s.network, live)
 	s.host.setLink(s.plug.Name, s.link)
+	s.host.showMet(s.network)
 	return nil
 }
 
@@ -120,7 +129,7 @@ func (s *session) Start(ctx context.Context) error {
 func (s *session) serves(service string) bool { return slices.Contains(s.services, service) }
 
 // request makes the plug's own directories and what Start brings.
-func (s *session) request() (*plugv1.StartRequest, error) {
+func (s *session) request(sources []string) (*plugv1.StartRequest, error) {
 	spool := s.host.spoolDir(s.plug.Name)
 	state := filepath.Join(filepath.Dir(spool), "state")
 	// What a plug has not handed over it hands over again, and what it was given and
@@ -140,7 +149,7 @@ func (s *session) request() (*plugv1.StartRequest, error) {
 	return &plugv1.StartRequest{
 		Instance:   string(s.plug.Name),
 		ConfigJson: config,
-		Sources:    s.host.o.sources(s.plug),
+		Sources:    sources,
 		StateDir:   state,
 		SpoolDir:   spool,
 		TimeZone:   cmp.Or(s.host.o.TimeZone, "UTC"),
@@ -149,23 +158,18 @@ func (s *session) request() (*plugv1.StartRequest, error) {
 
 // bind makes sure that the instance is the network that it was, and that no
 // other instance is it; else the plug is held.
-func (s *session) bind(ctx context.Context, described *plugv1.DescribeResponse, started *plugv1.StartResponse, abilities *plugv1.Abilities) error {
+func (s *session) bind(ctx context.Context, known *journalv1.InstanceRecord, asked *asked, described *plugv1.DescribeResponse, started *plugv1.StartResponse, abilities *plugv1.Abilities) error {
 	h, n := s.host, id.NetworkID(started.NetworkId)
-	known, err := h.journal.Instance(ctx, s.plug.Name)
-	if err != nil {
-		return err
-	}
 	if known.NetworkId != "" && known.NetworkId != string(n) {
 		return supervisor.Held(fmt.Errorf("it is now network %q and was %q; give it back its old account, or give this one a new instance name", n, known.NetworkId))
 	}
 	if other, ok := h.directory.claim(s.plug.Name, n); !ok {
 		return supervisor.Held(fmt.Errorf("plug %s is already network %q; remove one of the two, or give them different accounts", other, n))
 	}
-	sources := map[string]string{}
-	for _, c := range started.Channels {
-		if c.Source != "" {
-			sources[c.Requested] = c.Source
-		}
+	sources, err := h.canonical(ctx, n, known.Sources, asked, started.Channels)
+	if err != nil {
+		h.directory.release(s.plug.Name)
+		return err
 	}
 	if err := h.journal.BindInstance(ctx, s.plug.Name, &journalv1.InstanceRecord{NetworkId: string(n), Sources: sources}); err != nil {
 		h.directory.release(s.plug.Name)

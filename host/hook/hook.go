@@ -7,6 +7,7 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -51,7 +52,8 @@ func (c Channel) String() string { return string(c.Plug) + "/" + string(c.Source
 
 // Delivery is one event with what the host knows of it. It must not be changed.
 type Delivery struct {
-	// Channel is where it happened. Its source is the canonical one.
+	// Channel is where it happened. Its source is the canonical one, and stays so when the
+	// network has the channel migrate. Messages are named by In.
 	Channel Channel
 	// Network identifies the plug's access to the network for good.
 	Network id.NetworkID
@@ -78,6 +80,13 @@ type Delivery struct {
 	// Origin is nil: from another device of the same account, or by an account
 	// that cannot be told from ours. A bridge drops what is ours.
 	Ours bool
+}
+
+// In is the channel under the source that it had when the event happened: the one by
+// which the event's message is named. It differs from Channel once the channel has
+// migrated, since ids may begin anew then.
+func (d *Delivery) In() id.Channel {
+	return id.Channel{Network: d.Network, Source: cmp.Or(id.ChannelSource(d.Event.GetChannel()), d.Channel.Source)}
 }
 
 // Origin is the operation that a message of ours came of.

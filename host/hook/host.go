@@ -46,6 +46,7 @@ type Host interface {
 // Ref names a message: where it is and its id there, whoever wrote it (a copy that
 // the host made counts as what it is a copy of), or the operation that made it.
 type Ref struct {
+	// Channel, if it has migrated, is under the source at which the message was said.
 	Channel Channel
 	ID      id.MessageID
 	// Operation made it; then the other two are empty.

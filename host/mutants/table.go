@@ -83,7 +83,7 @@ var mutations = []mutation{
 	{
 		name: "intake: known events are forgotten on a restart",
 		file: knownFile,
-		old:  "			yield(c.Source, e)\n",
+		old:  "			yield(id.ChannelSource(e.Channel), e)\n",
 		new:  "			_ = e\n",
 	},
 	{
@@ -107,8 +107,8 @@ var mutations = []mutation{
 	{
 		name: "intake: a second message of a known id is not withheld",
 		file: appendFile,
-		old:  "		if in.known.said(c.Source, e) {\n",
-		new:  "		if in.known.said(c.Source, e) && false {\n",
+		old:  "		if in.known.said(at.Source, e) {\n",
+		new:  "		if in.known.said(at.Source, e) && false {\n",
 	},
 	{
 		name: "drain: withheld events are yielded",
@@ -395,7 +395,7 @@ var mutations = []mutation{
 	{
 		name: "drain: own events are given without their origin",
 		file: drainFile,
-		old:  "		Origin:      origin,\n",
+		old:  "	d.Origin = origin\n",
 		new:  "",
 	},
 	{

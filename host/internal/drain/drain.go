@@ -166,36 +166,31 @@ func (b *batch) delivery(ctx context.Context, s id.Sequence, index int, e *plugv
 	if !ok {
 		return nil, nil
 	}
-	var origin *hook.Origin
-	if e.Own != plugv1.Own_OWN_NO {
-		err := b.retry(ctx, "the message map did not answer", func() (err error) {
-			origin, err = b.origins.Origin(ctx, b.channel, e)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	about, err := b.target(ctx, about(e))
-	if err != nil {
-		return nil, err
-	}
-	thread, err := b.target(ctx, e.Thread)
-	if err != nil {
-		return nil, err
-	}
-	return &hook.Delivery{
-		About:       about,
-		Thread:      thread,
+	d := &hook.Delivery{
 		Channel:     hook.Channel{Plug: facts.Name, Source: b.channel.Source},
 		Network:     b.channel.Network,
 		NetworkName: facts.NetworkName,
 		Event:       e,
 		Sequence:    s,
 		Index:       index,
-		Origin:      origin,
-		Ours:        origin != nil || e.Own == plugv1.Own_OWN_YES || e.Own != plugv1.Own_OWN_NO && !facts.NeverEchoes,
-	}, nil
+	}
+	var origin *hook.Origin
+	if e.Own != plugv1.Own_OWN_NO {
+		err := b.retry(ctx, "the message map did not answer", func() (err error) {
+			origin, err = b.origins.Origin(ctx, d.In(), e)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	d.Origin = origin
+	d.Ours = origin != nil || e.Own == plugv1.Own_OWN_YES || e.Own != plugv1.Own_OWN_NO && !facts.NeverEchoes
+	var err error
+	if d.About, err = b.target(ctx, d.In(), about(e)); err == nil {
+		d.Thread, err = b.target(ctx, d.In(), e.Thread)
+	}
+	return d, err
 }
 
 // call runs the hook until it answers or passes over the event. Its error is

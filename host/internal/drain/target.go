@@ -21,13 +21,13 @@ func about(e *plugv1.Event) string {
 	return e.MessageId
 }
 
-// target finds the message that one of the channel's stands for; nil for no id. Its
+// target finds the message that one of a channel's stands for; nil for no id. Its
 // error is the context's.
-func (b *batch) target(ctx context.Context, name string) (*hook.Target, error) {
+func (b *batch) target(ctx context.Context, c id.Channel, name string) (*hook.Target, error) {
 	if name == "" {
 		return nil, nil
 	}
-	key, err := b.canonical(ctx, &hook.Target{Message: id.Message{Channel: b.channel, ID: id.MessageID(name)}})
+	key, err := b.canonical(ctx, &hook.Target{Message: id.Message{Channel: c, ID: id.MessageID(name)}})
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (b *batch) operation(ctx context.Context, name id.OperationID, delivery *ho
 		Action: send.Action,
 		Source: &journalv1.MessageKey{
 			NetworkId: string(delivery.Network),
-			Channel:   string(delivery.Channel.Source),
+			Channel:   string(delivery.In().Source),
 			Id:        delivery.Event.MessageId,
 		},
 		AcceptedTime: timestamppb.Now(),

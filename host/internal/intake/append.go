@@ -60,34 +60,35 @@ func (in *Intake) runs(ctx context.Context, events []*plugv1.Event) ([][]journal
 	now := timestamppb.Now()
 	var rounds [][]journal.Run // a channel has at most one run in each
 	type open struct{ round, run, bytes int }
-	current := map[string]*open{}
+	current := map[id.Channel]*open{}
 	for _, e := range events {
-		c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(e.Channel)}
+		at := id.Channel{Network: in.o.Network, Source: id.ChannelSource(e.Channel)}
+		c := in.o.Moves.Home(at)
 		if plugv1.BestEffort(e) {
 			if in.o.BestEffort != nil {
 				in.o.BestEffort(c, e)
 			}
 			continue
 		}
-		if in.known.repeats(c.Source, e) {
+		if in.known.repeats(at.Source, e) {
 			continue
 		}
-		if err := in.complete(ctx, c, e); err != nil {
+		if err := in.complete(ctx, at, e); err != nil {
 			return nil, err
 		}
 		size := proto.Size(e) + 8
-		o := current[e.Channel]
+		o := current[c]
 		switch {
 		case o == nil:
 			o = &open{round: 0}
-			current[e.Channel] = o
+			current[c] = o
 			rounds, o.run = place(rounds, o.round, journal.Run{Channel: c, Record: &journalv1.EventsRecord{ReceivedTime: now}})
 		case o.bytes+size > journal.MaxRecordBytes || len(rounds[o.round][o.run].Record.Events) == plugv1.MaxBatchEvents:
 			o.round, o.bytes = o.round+1, 0
 			rounds, o.run = place(rounds, o.round, journal.Run{Channel: c, Record: &journalv1.EventsRecord{ReceivedTime: now}})
 		}
 		record := rounds[o.round][o.run].Record
-		if in.known.said(c.Source, e) {
+		if in.known.said(at.Source, e) {
 			record.Withheld = append(record.Withheld, uint32(len(record.Events)))
 		}
 		record.Events = append(record.Events, e)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/moves"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -41,8 +42,28 @@ func (in *Intake) complete(ctx context.Context, c id.Channel, e *plugv1.Event) e
 		return in.completeRemoved(ctx, c, e, k.ReactionRemoved)
 	case *plugv1.Event_ReactionsSet:
 		return in.completeSet(ctx, c, e, k.ReactionsSet)
+	case *plugv1.Event_ChannelMigrated:
+		if !e.History {
+			return in.follow(ctx, c, id.ChannelSource(k.ChannelMigrated.To))
+		}
 	}
 	return nil
+}
+
+// follow has everything of a channel follow to where it goes on.
+func (in *Intake) follow(ctx context.Context, c id.Channel, to id.ChannelSource) error {
+	err := in.until(ctx, func() error {
+		err := in.o.Moves.Moved(ctx, c, to)
+		if errors.Is(err, moves.ErrTooMany) {
+			in.log.Error("a channel that migrated is not followed", "channel", c.String(), "to", string(to), "error", err)
+			return nil
+		}
+		return err
+	})
+	if err == nil && in.o.Moved != nil {
+		in.o.Moved(c, to)
+	}
+	return err
 }
 
 // completeRemoved finds out which reaction to which message it was, where the

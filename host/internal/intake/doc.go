@@ -16,6 +16,8 @@
 // plug by back-pressure. Repeats are removed by event id (D2); the memory for
 // that is bounded by knownEvents, and while the plug resumes by what is stored
 // behind its cursors.
+// Channels that migrate: a channel's events are kept under its home, the source that it
+// had first, so that they stay in one order (O6).
 // Gaps (gaps.go): what the plug could not replay is recorded before the cursors
 // that come with it; Backfill stores what the network's history gives for it.
 // Stops: Run when the stream ends or its context does.

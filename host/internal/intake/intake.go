@@ -9,6 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/moves"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -25,6 +26,7 @@ type Stream interface {
 // Journal is where events go.
 type Journal interface {
 	AppendEvents(ctx context.Context, runs []journal.Run) ([]id.Sequence, error)
+	DropCursor(ctx context.Context, n id.NetworkID, scope string) error
 	SaveCursors(ctx context.Context, n id.NetworkID, cursors []journal.Cursor) error
 	Gaps(ctx context.Context, n id.NetworkID) ([]*journalv1.GapRecord, error)
 	SaveGaps(ctx context.Context, n id.NetworkID, gaps []*journalv1.GapRecord) error
@@ -43,7 +45,8 @@ type Journal interface {
 
 // Watcher is told what has come in. Its methods don't block.
 type Watcher interface {
-	// Appended is called once per event, in order, after it is in the journal.
+	// Appended is called once per event, in order, after it is in the journal, where it
+	// is kept under c.
 	Appended(c id.Channel, s id.Sequence, e *plugv1.Event)
 	// CaughtUp says that a scope's catch-up has reached the present.
 	CaughtUp(n id.NetworkID, scope id.ChannelSource)
@@ -67,6 +70,11 @@ type Options struct {
 	Network id.NetworkID
 	Journal Journal
 	Watcher Watcher
+	// Moves are told which channels migrated; events are kept under a channel's home.
+	Moves *moves.Moves
+	// Moved is told so afterwards, before the event is stored. It doesn't block; nil:
+	// nobody is told.
+	Moved func(from id.Channel, to id.ChannelSource)
 	// Appended is told the sequence of each record before the watcher is.
 	Appended func(id.NetworkID, id.Sequence)
 	// Gaps is told the network's gaps whenever they change, oldest first. It doesn't
@@ -127,12 +135,11 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 		return nil, fmt.Errorf("read gaps of %s: %w", in.o.Network, err)
 	}
 	in.setGaps(gaps)
-	in.resumes()
+	in.resumes(stored)
 	in.cursors = make(map[string]journal.Cursor, len(stored))
 	cursors := make([]*plugv1.Cursor, len(stored))
 	for i, c := range stored {
 		cursors[i], in.cursors[c.Scope] = c.Cursor, c
-		in.remember(c.Cursor)
 	}
 	return cursors, nil
 }

@@ -120,7 +120,7 @@ func (in *Intake) load(ctx context.Context, cursors []journal.Cursor) error {
 	in.known.resume()
 	for _, c := range cursors {
 		in.known.behind[c.Scope] = true
-		channel := id.Channel{Network: in.o.Network, Source: id.ChannelSource(c.Scope)}
+		channel := in.o.Moves.Home(id.Channel{Network: in.o.Network, Source: id.ChannelSource(c.Scope)})
 		if err := in.read(ctx, channel, c.Follows, in.known.resumes); err != nil {
 			return err
 		}
@@ -131,16 +131,16 @@ func (in *Intake) load(ctx context.Context, cursors []journal.Cursor) error {
 	return nil
 }
 
-// read gives the events of a channel, or with an empty source of the network, from a
-// record on.
+// read gives the events that are kept under a channel, or with an empty source all of the
+// network, from a record on, and the source of each.
 func (in *Intake) read(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.ChannelSource, *plugv1.Event)) error {
-	return in.o.Journal.ReadEvents(ctx, c, from, func(c id.Channel, r journal.Record) bool {
+	return in.o.Journal.ReadEvents(ctx, c, from, func(_ id.Channel, r journal.Record) bool {
 		record, err := journal.EventsOf(r)
 		if err != nil {
 			in.log.Error("journal record not readable", "sequence", r.Sequence, "error", err)
 		}
 		for _, e := range record.GetEvents() {
-			yield(c.Source, e)
+			yield(id.ChannelSource(e.Channel), e)
 		}
 		return true
 	})

@@ -14,7 +14,7 @@ var ErrClosed = errors.New("the journal is closed")
 // Subjects of the log and of the map.
 var (
 	logSubjects = []string{
-		kindMeta, kindInstance + ".>", kindEvents + ".>", kindCursor + ".>", kindGap + ".>",
+		kindMeta, kindInstance + ".>", kindEvents + ".>", kindCursor + ".>", kindGap + ".>", kindMoved + ".>",
 		kindOut + ".>", kindPut + ".>", kindDone + ".>", kindParked + ".>",
 	}
 	mapSubjects = []string{

@@ -148,6 +148,12 @@ func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors
 	return err
 }
 
+// DropCursor forgets the cursor of a scope.
+func (j *Journal) DropCursor(ctx context.Context, network id.NetworkID, scope string) error {
+	_, err := j.append(ctx, subject(kindCursor, token(network), token(scope)), &journalv1.CursorRecord{})
+	return err
+}
+
 // Cursor is a plug's cursor, and the sequence up to which all that it follows
 // stands: what the network said after that may be said again.
 type Cursor struct {
@@ -167,6 +173,9 @@ func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]Cursor, 
 		c, err := decode(r, &journalv1.CursorRecord{})
 		if err != nil {
 			return nil, err
+		}
+		if c.Cursor == nil {
+			continue // dropped
 		}
 		cursors = append(cursors, Cursor{c.Cursor, follows(r, c), r.Time})
 	}

@@ -85,10 +85,23 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 		}
 		return least
 	}
-	passed := map[id.Channel]id.Sequence{}
+	moves, err := j.Moves(ctx)
+	if err != nil {
+		return err
+	}
+	homes := map[id.Channel]id.Channel{}
+	for _, m := range moves {
+		homes[m.To] = id.Channel{Network: m.To.Network, Source: m.Home}
+	}
+	passed := map[id.Channel]id.Sequence{} // by home: up to where the plug's cursor is
 	if err := j.purge(ctx, kindCursor, func(r Record, c id.Channel) (id.Sequence, error) {
 		record, err := decode(r, &journalv1.CursorRecord{})
-		passed[c] = follows(r, record)
+		if home, moved := homes[c]; moved {
+			c = home
+		}
+		if s, several := passed[c]; record.GetCursor() != nil && (!several || follows(r, record) < s) {
+			passed[c] = follows(r, record)
+		}
 		return r.Sequence, err
 	}); err != nil {
 		return err
@@ -118,7 +131,7 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindGap, kindInstance} {
+	for _, kind := range []string{kindDone, kindGap, kindMoved, kindInstance} {
 		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
 			return r.Sequence, nil
 		}); err != nil {

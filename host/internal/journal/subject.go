@@ -15,6 +15,7 @@ const (
 	kindEvents   = "ev"
 	kindCursor   = "cursor"
 	kindGap      = "gap"
+	kindMoved    = "moved"
 	kindOut      = "out"
 	kindPut      = "put"
 	kindDone     = "done"

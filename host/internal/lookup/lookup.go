@@ -22,7 +22,7 @@ type Link interface {
 type Plugs interface {
 	// Link returns the link to a plug that is up. Its error says why there is none.
 	Link(plug id.InstanceName) (Link, error)
-	// Canonical gives a channel of the config its canonical source.
+	// Canonical gives a channel of the config its canonical source, as it is now.
 	Canonical(c hook.Channel) hook.Channel
 	// Delivery joins an event of a plug with what the host knows of it.
 	Delivery(ctx context.Context, plug id.InstanceName, e *plugv1.Event) (*hook.Delivery, error)

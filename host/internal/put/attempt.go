@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/internal/gate"
+	"github.com/plughost/plughost/host/internal/journal"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -57,6 +58,11 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	a := &journalv1.Attempt{Position: o.position, OperationId: string(o.id), Number: 1, Uncertain: 1,
 		Noted: uint64(pass.Noted()), FirstTime: timestamppb.New(now), Deadline: timestamppb.New(now.Add(timeout + rpcMargin))}
 	a.Folded = o.folded
+	// The order of the channel goes on under its new source, wherever it was accepted.
+	source := o.stage.Moves.Now(o.channel).Source
+	if source != o.channel.Source {
+		a.Channel = string(source)
+	}
 	if last := o.attempt; last != nil {
 		a.Number, a.FirstTime = last.Number+1, last.FirstTime
 		a.Sent, a.Continuation = last.Sent, last.Continuation
@@ -78,7 +84,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
 	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
 		OperationId:      string(o.id),
-		Channel:          string(o.channel.Source),
+		Channel:          string(source),
 		Action:           action,
 		Attempt:          a.Number,
 		FirstAttemptTime: a.FirstTime,
@@ -135,7 +141,8 @@ func (o *operation) check(slot *slot, response *plugv1.PutResponse) {
 		return
 	}
 	for _, r := range response.Receipts {
-		if r.Channel != "" && r.Channel != string(o.channel.Source) {
+		landed := journal.ReceiptChannel(o.channel, r)
+		if o.stage.Moves.Home(landed) != o.channel {
 			o.stage.Breach(o.channel.Network, fmt.Sprintf("it declared put scope CHANNEL, and its receipt for channel %q names channel %q", o.channel.Source, r.Channel))
 		}
 	}

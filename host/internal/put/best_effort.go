@@ -67,7 +67,7 @@ func (s *Stage) about(ctx context.Context, c id.Channel, a *plugv1.Action, targe
 
 func (s *Stage) show(ctx context.Context, live *Live, c id.Channel, name string, a *plugv1.Action) {
 	response := live.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
-		OperationId: name, Channel: string(c.Source), Action: a, Attempt: 1, FirstAttemptTime: timestamppb.Now(),
+		OperationId: name, Channel: string(s.Moves.Now(c).Source), Action: a, Attempt: 1, FirstAttemptTime: timestamppb.Now(),
 	}, bestEffortTimeout)
 	if f := response.Failure; f != nil {
 		s.Logger.Debug("not shown", "channel", c.String(), "verdict", f.Verdict.String(), "reason", f.Message)

@@ -19,6 +19,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/moves"
 	"github.com/plughost/plughost/host/internal/put"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -126,6 +127,7 @@ type world struct {
 	store   *journal.Memory
 	journal *journal.Journal
 	stage   *put.Stage
+	moves   *moves.Moves
 	plug    *fakePlug
 	live    put.Live
 	events  id.Sequence
@@ -168,7 +170,10 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.stage = put.New(put.Options{Journal: w.journal, Gate: gate.New(end), Logger: hclog.NewNullLogger()})
+	if w.moves, err = moves.Open(w.t.Context(), w.journal); err != nil {
+		w.t.Fatal(err)
+	}
+	w.stage = put.New(put.Options{Journal: w.journal, Gate: gate.New(end), Moves: w.moves, Logger: hclog.NewNullLogger()})
 	if err := w.stage.Open(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}

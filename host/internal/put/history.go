@@ -1,12 +1,14 @@
 package put
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/plughost/plughost/host/id"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -44,7 +46,23 @@ func (o *operation) find(ctx context.Context) (told, again bool) {
 	if !live.finds(o.record.Action) {
 		return false, false
 	}
-	answer, err := live.History.FindOperation(ctx, &plugv1.FindOperationRequest{Channel: string(o.channel.Source), OperationId: string(o.id)})
+	// Where it was asked for; what a migration took along, under the present source.
+	sources := []id.ChannelSource{cmp.Or(id.ChannelSource(o.attempt.Channel), o.channel.Source)}
+	if now := s.Moves.Now(o.channel).Source; now != sources[0] {
+		sources = append(sources, now)
+	}
+	for _, source := range sources {
+		if told, again = o.findIn(ctx, live, source); !told {
+			break
+		}
+	}
+	return told, again
+}
+
+// findIn is find in one channel.
+func (o *operation) findIn(ctx context.Context, live *Live, source id.ChannelSource) (told, again bool) {
+	s := o.stage
+	answer, err := live.History.FindOperation(ctx, &plugv1.FindOperationRequest{Channel: string(source), OperationId: string(o.id)})
 	switch {
 	case status.Code(err) == codes.Unimplemented:
 		s.change(o.channel.Network, func(p *plug) {
@@ -62,6 +80,7 @@ func (o *operation) find(ctx context.Context) (told, again bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range answer.Parts {
+		p.Receipt.Channel = cmp.Or(p.Receipt.Channel, string(source))
 		o.heard.note(p.Part, p.Receipt, journalv1.SettledBy_SETTLED_BY_HISTORY)
 		s.origins.add(o.channel, o.record, max(p.Part, 1), p.Receipt)
 	}

@@ -24,18 +24,27 @@ type fakeHistory struct {
 	parts []*plugv1.FoundPart
 	fails []error // of the next look-ups
 	asked int
+	in    []string // channels
 }
 
-func (h *fakeHistory) FindOperation(context.Context, *plugv1.FindOperationRequest, ...grpc.CallOption) (*plugv1.FindOperationResponse, error) {
+func (h *fakeHistory) FindOperation(_ context.Context, r *plugv1.FindOperationRequest, _ ...grpc.CallOption) (*plugv1.FindOperationResponse, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked++
+	h.in = append(h.in, r.Channel)
 	if len(h.fails) > 0 {
 		err := h.fails[0]
 		h.fails = h.fails[1:]
 		return nil, err
 	}
 	return &plugv1.FindOperationResponse{Parts: h.parts}, nil
+}
+
+// forget forgets where it was asked.
+func (h *fakeHistory) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.in = nil
 }
 
 func (h *fakeHistory) has(parts ...*plugv1.FoundPart) {

@@ -56,12 +56,12 @@ type Live struct {
 
 // plug is what the stage knows of a network's plug. Guarded by Stage.mu.
 type plug struct {
-	live     *Live               // nil: down
-	slots    *semaphore.Weighted // one for each Put that may run
-	shown    *semaphore.Weighted // one for each best effort
-	waits    map[id.ChannelSource]bool
-	process  uint64          // counts the plug's processes
-	crashed  map[uint64]bool // those of the newest that crashed
+	live     *Live                     // nil: down
+	slots    *semaphore.Weighted       // one for each Put that may run
+	shown    *semaphore.Weighted       // one for each best effort
+	waits    map[id.ChannelSource]bool // by home
+	process  uint64                    // counts the plug's processes
+	crashed  map[uint64]bool           // those of the newest that crashed
 	pace     *pace
 	opened   time.Time // of the stream that is open; zero: none
 	caughtUp map[id.ChannelSource]time.Time
@@ -104,7 +104,10 @@ func (s *Stage) Attach(n id.NetworkID, live Live) {
 			if source == "" {
 				source = c.Requested
 			}
-			p.waits[id.ChannelSource(source)] = !joined(c.State)
+			at := id.Channel{Network: n, Source: id.ChannelSource(source)}
+			if s.Moves.Now(at) == at { // else it has gone on from there
+				p.waits[s.Moves.Home(at).Source] = !joined(c.State)
+			}
 		}
 	})
 }

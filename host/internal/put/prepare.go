@@ -209,7 +209,7 @@ func (o *operation) resolve(ctx context.Context, k *journalv1.MessageKey) ([]*pl
 	if k == nil {
 		return nil, nil
 	}
-	if m := messageOf(k); k.NetworkId != "" && m.Channel == o.channel {
+	if m := messageOf(k); k.NetworkId != "" && o.stage.Moves.Home(m.Channel) == o.channel {
 		r, err := o.original(ctx, m)
 		return []*plugv1.Receipt{r}, err
 	}

@@ -94,14 +94,14 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 // channels, since a message may land elsewhere. Its error is the context's.
 func (o *operation) search(ctx context.Context) error {
 	for {
-		err := o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, id.Sequence(o.attempt.Noted)+1, func(c id.Channel, r journal.Record) bool {
+		err := o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, id.Sequence(o.attempt.Noted)+1, func(_ id.Channel, r journal.Record) bool {
 			record, err := journal.EventsOf(r)
 			if err != nil {
 				o.log.Error("journal record not readable; passed over", "error", err)
 			}
 			for _, e := range record.GetEvents() {
 				if base, part, ok := echoOf(e); ok && base == o.id {
-					o.echoed(c, part, e)
+					o.echoed(part, e)
 				}
 			}
 			return true
@@ -195,11 +195,11 @@ func (o *operation) due() bool {
 
 // echoed notes an echo of the operation, of a part if part is not 0. A part that an
 // edit removes is none that represents the message from now.
-func (o *operation) echoed(c id.Channel, part uint32, e *plugv1.Event) {
+func (o *operation) echoed(part uint32, e *plugv1.Event) {
 	if part > 0 && e.GetDelete() != nil {
 		return
 	}
-	r := receiptOf(c, o.channel, e)
+	r := receiptOf(o.channel, e)
 	o.mu.Lock()
 	o.heard.note(part, r, journalv1.SettledBy_SETTLED_BY_ECHO)
 	o.mu.Unlock()
@@ -323,7 +323,7 @@ func echoOf(e *plugv1.Event) (base id.OperationID, part uint32, ok bool) {
 }
 
 // receiptOf is the receipt that an echo stands for.
-func receiptOf(c, asked id.Channel, e *plugv1.Event) *plugv1.Receipt {
+func receiptOf(asked id.Channel, e *plugv1.Event) *plugv1.Receipt {
 	r := &plugv1.Receipt{Id: e.MessageId, Time: e.Time, Aliases: e.Aliases, Reference: e.Reference}
 	switch k := e.Kind.(type) {
 	case *plugv1.Event_Edit:
@@ -333,8 +333,8 @@ func receiptOf(c, asked id.Channel, e *plugv1.Event) *plugv1.Receipt {
 	case *plugv1.Event_ReactionRemoved, *plugv1.Event_ReactionsSet:
 		r = &plugv1.Receipt{Time: e.Time} // nothing is left, or needed, to remove it by
 	}
-	if c.Source != asked.Source {
-		r.Channel = string(c.Source)
+	if e.Channel != string(asked.Source) {
+		r.Channel = e.Channel
 	}
 	return r
 }

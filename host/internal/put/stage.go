@@ -11,6 +11,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/moves"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -48,6 +49,7 @@ type Gate interface {
 type Options struct {
 	Journal       Journal
 	Gate          Gate
+	Moves         *moves.Moves // channels are named by their homes here
 	Logger        hclog.Logger
 	SettleTimeout time.Duration // SettleTimeout if 0
 	// Settled is told what became of an operation, when that is durable and before
@@ -226,6 +228,9 @@ func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
 	if state := e.GetChannelStateChanged(); state != nil {
 		s.change(c.Network, func(p *plug) { p.waits[c.Source] = !joined(state.State) })
 	}
+	if e.GetChannelMigrated() != nil {
+		s.change(c.Network, func(p *plug) { delete(p.waits, c.Source) }) // of where it was
+	}
 	base, part, ok := echoOf(e)
 	if !ok {
 		return
@@ -234,7 +239,7 @@ func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
 	o := s.active[base]
 	s.mu.Unlock()
 	if o != nil && o.channel.Network == c.Network {
-		o.echoed(c, part, e)
+		o.echoed(part, e)
 	}
 }
 
@@ -250,5 +255,6 @@ func (s *Stage) Outcome(n id.NetworkID, outcome *plugv1.PutOutcome) {
 
 // CaughtUp implements intake.Watcher.
 func (s *Stage) CaughtUp(n id.NetworkID, scope id.ChannelSource) {
+	scope = s.Moves.Home(id.Channel{Network: n, Source: scope}).Source
 	s.change(n, func(p *plug) { p.caughtUp[scope] = time.Now() })
 }

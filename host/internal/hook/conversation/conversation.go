@@ -157,7 +157,7 @@ func (h *Hook) others(d *hook.Delivery, do func(*Conversation, Member)) {
 // here tells whether a delivery is about a message that was written in its own
 // channel.
 func here(d *hook.Delivery) bool {
-	return d.About != nil && d.About.Message.Channel == id.Channel{Network: d.Network, Source: d.Channel.Source}
+	return d.About != nil && d.About.Message.Channel == d.In()
 }
 
 // actor is who did it.

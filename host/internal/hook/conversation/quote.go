@@ -33,7 +33,7 @@ type beginning struct{ name, line string }
 func newRecent(limit int) *recent { return &recent{said: map[id.Message]beginning{}, limit: limit} }
 
 func (r *recent) add(d *hook.Delivery, m *plugv1.Message) {
-	key := id.Message{Channel: id.Channel{Network: d.Network, Source: d.Channel.Source}, ID: id.MessageID(d.Event.MessageId)}
+	key := id.Message{Channel: d.In(), ID: id.MessageID(d.Event.MessageId)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.said[key]; !known {

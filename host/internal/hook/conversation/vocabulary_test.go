@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -12,6 +14,7 @@ import (
 
 // happened makes a delivery of an event of any kind in a channel of network "n".
 func happened(c hook.Channel, e *plugv1.Event, about *hook.Target) *hook.Delivery {
+	e = proto.CloneOf(e)
 	e.Own, e.Channel = plugv1.Own_OWN_NO, string(c.Source)
 	if e.Author == nil {
 		e.Author = &plugv1.User{Id: "u1", Username: "ann", DisplayName: "Ann"}
@@ -55,6 +58,11 @@ func TestEdit(t *testing.T) {
 		if got := shown(s.Fallback.GetMessage()); got != "(edited) new" {
 			t.Errorf("else %q", got)
 		}
+	}
+	moved := happened(a, e, target("#dev-2", "m"))
+	moved.Event.Channel = "#dev-2"
+	if sends := receive(t, h, moved); len(sends) != 2 {
+		t.Errorf("an edit in a channel that has migrated: sent %v", sends)
 	}
 	for name, d := range map[string]*hook.Delivery{
 		"of a copy of ours":   happened(b, e, target("#dev", "m")),

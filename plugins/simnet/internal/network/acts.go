@@ -189,6 +189,9 @@ func (n *Network) Act(a *script.Act) (eventID string, err error) {
 		}
 	}
 	n.byScript(m, a.Account, a.Own)
+	if a.Follow {
+		n.migrate(m.channel, n.channel(a.To))
+	}
 	return m.eventID, nil
 }
 

@@ -24,6 +24,8 @@ type channel struct {
 	puts    script.Queue[script.Puts]
 	echoes  script.Queue[script.Echoes]
 	gates   map[script.Stage]*agenda.Gate
+	// to is the channel that this one goes on as; nil: none.
+	to *channel
 	// kept are the messages for the accounts that have History.
 	kept memory.Log[*message]
 	// swapped is an echo that waits for the next one.
@@ -44,6 +46,9 @@ func newChannel(name string) *channel {
 
 // state is the channel's state and why.
 func (c *channel) state() (script.State, string) {
+	if c.to != nil {
+		return script.StateReadOnly, "it goes on as " + c.to.name
+	}
 	if c.set.State == "" {
 		return script.StateJoined, ""
 	}
@@ -116,7 +121,8 @@ func (n *Network) check(s *Session, f *wire.Send, m *message) (script.Verdict, s
 	if _, in := s.joined[m.channel]; !in {
 		return script.NotSent, "you are not in this channel"
 	}
-	if state, reason := m.channel.state(); state != script.StateJoined {
+	moved := m.channel.to != nil && toMessage(m.kind()) // what stands there can be changed
+	if state, reason := m.channel.state(); state != script.StateJoined && !moved {
 		return script.NotSent, "the channel takes no messages: " + string(state) + " " + reason
 	}
 	if limit := s.account.set.TextLength; limit > 0 && len(m.text) > limit {

@@ -60,8 +60,10 @@ func (s *Session) join(requested string) wire.ChannelStatus {
 		s.asked[ch] = struct{}{}
 		return status
 	}
-	ch.members[s.account] = struct{}{}
-	s.joined[ch] = s.position
+	for ; ch != nil; ch = ch.to {
+		ch.members[s.account] = struct{}{}
+		s.joined[ch] = s.position
+	}
 	return status
 }
 
@@ -108,7 +110,7 @@ func (s *Session) Subscribe(request *wire.Subscribe) (wire.SubscribeReply, error
 			s.joined[ch] = position
 		}
 		if position, ok := known[scope]; ok {
-			s.joined[ch] = position
+			s.follow(ch, position, known)
 		}
 		first = min(first, s.joined[ch])
 		if a.set.CursorScope == script.CursorAccount {
@@ -123,6 +125,33 @@ func (s *Session) Subscribe(request *wire.Subscribe) (wire.SubscribeReply, error
 		Kind: ledger.Subscribed, Account: a.name, Connection: s.name, Detail: refusals(reply.Refused),
 	})
 	return reply, nil
+}
+
+// follow shows a channel from a position on, and what it goes on as, unless that has a
+// cursor of its own.
+func (s *Session) follow(ch *channel, position uint64, known map[string]uint64) {
+	s.joined[ch] = position
+	for to := ch.to; to != nil; to = to.to {
+		if _, own := known[s.outer(to)]; own {
+			return
+		}
+		if _, in := s.joined[to]; in {
+			s.joined[to] = position
+		}
+	}
+}
+
+// migrate has a channel go on as another.
+func (n *Network) migrate(c, to *channel) {
+	c.to, to.to = to, nil
+	for a := range c.members {
+		to.members[a] = struct{}{}
+		for s := range a.sessions {
+			if _, in := s.joined[c]; in {
+				s.joined[to] = a.log.End()
+			}
+		}
+	}
 }
 
 func refusals(refused map[string]string) string {

@@ -25,8 +25,8 @@ const (
 	KindChange Kind = "change"
 	// KindState changes whether the channel can be used.
 	KindState Kind = "state"
-	// KindMigrate says that the channel goes on under another name. Nothing but the
-	// word of it happens.
+	// KindMigrate says that the channel goes on under another name. Unless its members
+	// follow, nothing but the word of it happens.
 	KindMigrate Kind = "migrate"
 )
 
@@ -57,8 +57,10 @@ type Act struct {
 	Title *string  `json:"title,omitempty"`
 	Topic *string  `json:"topic,omitempty"`
 	State State    `json:"state,omitempty"`
-	// To is where the channel migrates.
+	// To is where the channel migrates. Follow: its members go along, and it takes nothing
+	// more; who logs in to it is still shown what was said there, and then to the other.
 	To          string `json:"to,omitempty"`
+	Follow      bool   `json:"follow,omitempty"`
 	OperationID string `json:"operation_id,omitempty"`
 	Own         Own    `json:"own,omitempty"`
 }

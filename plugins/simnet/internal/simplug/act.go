@@ -1,6 +1,7 @@
 package simplug
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -20,7 +21,7 @@ func (p *Plug) Edit(ctx context.Context, part *plug.Part) (*plugv1.Receipt, erro
 		return nil, plug.Refused(err)
 	}
 	return p.act(ctx, &wire.Send{
-		Channel: part.Channel, OperationID: part.OperationID, Text: part.Text,
+		Channel: of(part.Target, part.Channel), OperationID: part.OperationID, Text: part.Text,
 		What: &wire.What{Kind: script.KindEdit, Target: name(part.Target), Rich: content},
 	}, part.Author)
 }
@@ -28,7 +29,7 @@ func (p *Plug) Edit(ctx context.Context, part *plug.Part) (*plugv1.Receipt, erro
 // Delete removes a message.
 func (p *Plug) Delete(ctx context.Context, d *plug.Deletion) error {
 	_, err := p.act(ctx, &wire.Send{
-		Channel: d.Channel, OperationID: d.OperationID, Text: d.Reason,
+		Channel: of(d.Target, d.Channel), OperationID: d.OperationID, Text: d.Reason,
 		What: &wire.What{Kind: script.KindDelete, Target: name(d.Target)},
 	}, d.Author)
 	return err
@@ -50,7 +51,7 @@ func (p *Plug) React(ctx context.Context, r *plug.Reacting) (*plugv1.Receipt, er
 			w.Reactions = append(w.Reactions, reactionKey(c))
 		}
 	}
-	receipt, err := p.act(ctx, &wire.Send{Channel: r.Channel, OperationID: r.OperationID, What: w}, r.Author)
+	receipt, err := p.act(ctx, &wire.Send{Channel: of(r.Target[0], r.Channel), OperationID: r.OperationID, What: w}, r.Author)
 	if err != nil || w.Kind != script.KindReact || receipt.Id == "" {
 		return nil, err
 	}
@@ -113,6 +114,10 @@ func receiptOf(a *wire.Answer, source string) *plugv1.Receipt {
 	return r
 }
 
+// of is the channel in which a message was said: another than is asked for, if the
+// channel has moved since.
+func of(r *plugv1.Receipt, asked string) string { return cmp.Or(r.GetChannel(), asked) }
+
 // name is what the network finds a message by: its reference, where it has one.
 func name(r *plugv1.Receipt) string {
 	if len(r.GetReference()) > 0 {
@@ -121,10 +126,14 @@ func name(r *plugv1.Receipt) string {
 	return r.GetId()
 }
 
-// primary is the name of the first message; empty for none.
-func primary(receipts []*plugv1.Receipt) string {
+// primary is the name of the first message; empty for none. One of another channel can't
+// be named.
+func primary(receipts []*plugv1.Receipt, channel string) (string, error) {
 	if len(receipts) == 0 {
-		return ""
+		return "", nil
 	}
-	return name(receipts[0])
+	if of(receipts[0], channel) != channel {
+		return "", plug.TargetGone(errors.New("the message is of the channel that this one was before"))
+	}
+	return name(receipts[0]), nil
 }

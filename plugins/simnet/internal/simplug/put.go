@@ -33,7 +33,13 @@ func (p *Plug) Put(ctx context.Context, part *plug.Part) (*plugv1.Receipt, error
 		return nil, plug.Refused(err)
 	}
 	if len(content) > 0 || len(part.ReplyTo) > 0 || len(part.Thread) > 0 {
-		send.What = &wire.What{Rich: content, ReplyTo: primary(part.ReplyTo), Thread: primary(part.Thread)}
+		send.What = &wire.What{Rich: content}
+		if send.What.ReplyTo, err = primary(part.ReplyTo, part.Channel); err != nil {
+			return nil, err
+		}
+		if send.What.Thread, err = primary(part.Thread, part.Channel); err != nil {
+			return nil, err
+		}
 	}
 	if !l.login.Settings.TextAuthors {
 		send.Author = part.Author.GetFormattedName()

@@ -123,7 +123,12 @@ func (p *Plug) event(ctx context.Context, l *line, q *plug.Queue, e *wire.Event)
 			Aliases: event.GetAliases(), Reference: event.GetReference(),
 		})
 	}
-	return q.Event(ctx, event, l.cursor(l.scope(e.Channel), e.Position, e.Time))
+	cursors := []plug.Cursor{l.cursor(l.scope(e.Channel), e.Position, e.Time)}
+	if to := event.GetChannelMigrated().GetTo(); to != "" && l.scope(to) != cursors[0].Scope {
+		// From here on it is the other's: what is said there is not lost either.
+		cursors = append(cursors, l.cursor(l.scope(to), e.Position, e.Time))
+	}
+	return q.Event(ctx, event, cursors...)
 }
 
 func (l *line) mark(ctx context.Context, q *plug.Queue, m *wire.Mark) error {

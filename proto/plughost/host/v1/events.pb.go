@@ -261,7 +261,9 @@ func (x *SubscriptionStarted) GetResumed() bool {
 // Delivery is an event with what the host knows of it.
 type Delivery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Where it happened: "plug/source".
+	// Required. Where it happened: "plug/source", as the config names it, also once the
+	// network has had the channel migrate. A message is named by event.channel, which is
+	// then the new source.
 	Channel string `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Required. Constant identifier of the plug's access to its network.
 	NetworkId string `protobuf:"bytes,2,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`

@@ -311,7 +311,8 @@ func (x *SendFile) GetAltText() string {
 // of ours that made it. Exactly one of the two.
 type MessageRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "plug/source" of the channel that the message is in; with message_id.
+	// "plug/source" of the channel that the message is in; with message_id. Of a channel
+	// that has migrated, with the source under which the message was said.
 	Channel string `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
 	// The network's id of the message.
 	MessageId string `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`

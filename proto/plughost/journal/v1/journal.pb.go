@@ -6,6 +6,7 @@
 //	ev.<network>.<channel>           EventsRecord    what a plug said
 //	cursor.<network>.<scope or _>    CursorRecord    where the plug would resume
 //	gap.<network>                    GapsRecord      what could not be resumed
+//	moved.<network>.<channel>        MovedRecord     which channel goes on under this name
 //	out.<network>.<channel>          OperationsRecord what was accepted for it
 //	put.<network>.<channel>          PutRecord       how far the puts have come
 //	done.<hook>.<network>.<channel>  DoneRecord      how far a hook has come
@@ -462,10 +463,58 @@ func (x *EventsRecord) GetWithheld() []uint32 {
 	return nil
 }
 
+// MovedRecord says that a channel goes on under another source. What is kept for a
+// channel stays under the source that it had first, its home: events, operations, how far
+// puts and hooks have come. Messages are named by the source under which they were said.
+type MovedRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source that the channel had first.
+	Home          string `protobuf:"bytes,1,opt,name=home,proto3" json:"home,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MovedRecord) Reset() {
+	*x = MovedRecord{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MovedRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MovedRecord) ProtoMessage() {}
+
+func (x *MovedRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MovedRecord.ProtoReflect.Descriptor instead.
+func (*MovedRecord) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *MovedRecord) GetHome() string {
+	if x != nil {
+		return x.Home
+	}
+	return ""
+}
+
 // CursorRecord is a plug's cursor; the last of its subject counts.
 type CursorRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The cursor.
+	// The cursor; absent once the channel has moved and has one under its new source.
 	Cursor *v1.Cursor `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Journal sequence up to which all that it follows stands: what came after may
 	// be said again. 0: the record's own.
@@ -476,7 +525,7 @@ type CursorRecord struct {
 
 func (x *CursorRecord) Reset() {
 	*x = CursorRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -488,7 +537,7 @@ func (x *CursorRecord) String() string {
 func (*CursorRecord) ProtoMessage() {}
 
 func (x *CursorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[3]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -501,7 +550,7 @@ func (x *CursorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorRecord.ProtoReflect.Descriptor instead.
 func (*CursorRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CursorRecord) GetCursor() *v1.Cursor {
@@ -530,7 +579,7 @@ type GapsRecord struct {
 
 func (x *GapsRecord) Reset() {
 	*x = GapsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -542,7 +591,7 @@ func (x *GapsRecord) String() string {
 func (*GapsRecord) ProtoMessage() {}
 
 func (x *GapsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[4]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -555,7 +604,7 @@ func (x *GapsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapsRecord.ProtoReflect.Descriptor instead.
 func (*GapsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GapsRecord) GetGaps() []*GapRecord {
@@ -582,7 +631,7 @@ type GapRecord struct {
 
 func (x *GapRecord) Reset() {
 	*x = GapRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +643,7 @@ func (x *GapRecord) String() string {
 func (*GapRecord) ProtoMessage() {}
 
 func (x *GapRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[5]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +656,7 @@ func (x *GapRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapRecord.ProtoReflect.Descriptor instead.
 func (*GapRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GapRecord) GetGap() *v1.Gap {
@@ -655,7 +704,7 @@ type MessageKey struct {
 
 func (x *MessageKey) Reset() {
 	*x = MessageKey{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +716,7 @@ func (x *MessageKey) String() string {
 func (*MessageKey) ProtoMessage() {}
 
 func (x *MessageKey) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[6]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +729,7 @@ func (x *MessageKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageKey.ProtoReflect.Descriptor instead.
 func (*MessageKey) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *MessageKey) GetNetworkId() string {
@@ -745,7 +794,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +806,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[7]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +819,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Operation) GetId() string {
@@ -886,7 +935,7 @@ type CatchUp struct {
 
 func (x *CatchUp) Reset() {
 	*x = CatchUp{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +947,7 @@ func (x *CatchUp) String() string {
 func (*CatchUp) ProtoMessage() {}
 
 func (x *CatchUp) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[8]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +960,7 @@ func (x *CatchUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatchUp.ProtoReflect.Descriptor instead.
 func (*CatchUp) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CatchUp) GetMaxAge() *durationpb.Duration {
@@ -950,7 +999,7 @@ type PutBack struct {
 
 func (x *PutBack) Reset() {
 	*x = PutBack{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1011,7 @@ func (x *PutBack) String() string {
 func (*PutBack) ProtoMessage() {}
 
 func (x *PutBack) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1024,7 @@ func (x *PutBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutBack.ProtoReflect.Descriptor instead.
 func (*PutBack) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PutBack) GetOperationId() string {
@@ -1010,7 +1059,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1071,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1084,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -1058,7 +1107,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1119,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1132,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -1116,7 +1165,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1128,7 +1177,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1141,7 +1190,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -1189,14 +1238,16 @@ type Attempt struct {
 	// after the first such run alone.
 	Crashes uint32 `protobuf:"varint,12,opt,name=crashes,proto3" json:"crashes,omitempty"`
 	// True once the plug crashed while this attempt was uncertain.
-	Crashed       bool `protobuf:"varint,13,opt,name=crashed,proto3" json:"crashed,omitempty"`
+	Crashed bool `protobuf:"varint,13,opt,name=crashed,proto3" json:"crashed,omitempty"`
+	// Source of the channel that was asked for, if that is not the first.
+	Channel       string `protobuf:"bytes,14,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1259,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1272,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1315,6 +1366,13 @@ func (x *Attempt) GetCrashed() bool {
 	return false
 }
 
+func (x *Attempt) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 // Settled finishes an operation.
 type Settled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1351,7 +1409,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1421,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1434,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1501,7 +1559,7 @@ type ParkedRecord struct {
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1571,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1584,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1614,7 +1672,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1684,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1697,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1674,7 +1732,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1744,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1757,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1749,7 +1807,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1819,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1832,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1837,7 +1895,7 @@ type FromRecord struct {
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1849,7 +1907,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1862,7 +1920,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1939,7 +1997,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2009,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2022,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -2006,7 +2064,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2076,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2089,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -2056,7 +2114,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2126,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2139,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -2120,7 +2178,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2190,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2203,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -2184,7 +2242,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2196,7 +2254,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2209,7 +2267,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -2246,7 +2304,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2258,7 +2316,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2271,7 +2329,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{25}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -2306,7 +2364,9 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\fEventsRecord\x12/\n" +
 	"\x06events\x18\x01 \x03(\v2\x17.plughost.plug.v1.EventR\x06events\x12?\n" +
 	"\rreceived_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\freceivedTime\x12\x1a\n" +
-	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"Z\n" +
+	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"!\n" +
+	"\vMovedRecord\x12\x12\n" +
+	"\x04home\x18\x01 \x01(\tR\x04home\"Z\n" +
 	"\fCursorRecord\x120\n" +
 	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\x12\x18\n" +
 	"\afollows\x18\x02 \x01(\x04R\afollows\"F\n" +
@@ -2360,7 +2420,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\rR\x05index\"{\n" +
 	"\tPutRecord\x126\n" +
 	"\asettled\x18\x01 \x01(\v2\x1c.plughost.journal.v1.SettledR\asettled\x126\n" +
-	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xe1\x03\n" +
+	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xfb\x03\n" +
 	"\aAttempt\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x12\x16\n" +
@@ -2376,7 +2436,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	" \x01(\fR\fcontinuation\x12\x16\n" +
 	"\x06folded\x18\v \x03(\tR\x06folded\x12\x18\n" +
 	"\acrashes\x18\f \x01(\rR\acrashes\x12\x18\n" +
-	"\acrashed\x18\r \x01(\bR\acrashed\"\x94\x04\n" +
+	"\acrashed\x18\r \x01(\bR\acrashed\x12\x18\n" +
+	"\achannel\x18\x0e \x01(\tR\achannel\"\x94\x04\n" +
 	"\aSettled\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x126\n" +
@@ -2496,7 +2557,7 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
@@ -2505,93 +2566,94 @@ var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(*Meta)(nil),                  // 4: plughost.journal.v1.Meta
 	(*InstanceRecord)(nil),        // 5: plughost.journal.v1.InstanceRecord
 	(*EventsRecord)(nil),          // 6: plughost.journal.v1.EventsRecord
-	(*CursorRecord)(nil),          // 7: plughost.journal.v1.CursorRecord
-	(*GapsRecord)(nil),            // 8: plughost.journal.v1.GapsRecord
-	(*GapRecord)(nil),             // 9: plughost.journal.v1.GapRecord
-	(*MessageKey)(nil),            // 10: plughost.journal.v1.MessageKey
-	(*Operation)(nil),             // 11: plughost.journal.v1.Operation
-	(*CatchUp)(nil),               // 12: plughost.journal.v1.CatchUp
-	(*PutBack)(nil),               // 13: plughost.journal.v1.PutBack
-	(*OperationsRecord)(nil),      // 14: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 15: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 16: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 17: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 18: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 19: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 20: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 21: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 22: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 23: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 24: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 25: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 26: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 27: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 28: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 29: plughost.journal.v1.KnownRecord
-	nil,                           // 30: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 31: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 33: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 34: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 35: plughost.plug.v1.Action
-	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
-	(*v1.SentPart)(nil),           // 37: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 38: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 39: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 40: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 41: plughost.plug.v1.User
+	(*MovedRecord)(nil),           // 7: plughost.journal.v1.MovedRecord
+	(*CursorRecord)(nil),          // 8: plughost.journal.v1.CursorRecord
+	(*GapsRecord)(nil),            // 9: plughost.journal.v1.GapsRecord
+	(*GapRecord)(nil),             // 10: plughost.journal.v1.GapRecord
+	(*MessageKey)(nil),            // 11: plughost.journal.v1.MessageKey
+	(*Operation)(nil),             // 12: plughost.journal.v1.Operation
+	(*CatchUp)(nil),               // 13: plughost.journal.v1.CatchUp
+	(*PutBack)(nil),               // 14: plughost.journal.v1.PutBack
+	(*OperationsRecord)(nil),      // 15: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 16: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 17: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 18: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 19: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 20: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 21: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 22: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 23: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 24: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 25: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 26: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 27: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 28: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 29: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 30: plughost.journal.v1.KnownRecord
+	nil,                           // 31: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 32: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 34: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 35: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 36: plughost.plug.v1.Action
+	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
+	(*v1.SentPart)(nil),           // 38: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 39: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 40: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 41: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 42: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	30, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	31, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	32, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	33, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	9,  // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
-	34, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
-	32, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
-	10, // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	35, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	32, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	35, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
-	10, // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
-	10, // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
-	10, // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	32, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	13, // 15: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
-	12, // 16: plughost.journal.v1.Operation.catch_up:type_name -> plughost.journal.v1.CatchUp
-	36, // 17: plughost.journal.v1.CatchUp.max_age:type_name -> google.protobuf.Duration
-	32, // 18: plughost.journal.v1.CatchUp.said_time:type_name -> google.protobuf.Timestamp
-	37, // 19: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
-	11, // 20: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	18, // 21: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	17, // 22: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	15, // 23: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	32, // 24: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	32, // 25: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	37, // 26: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	15, // 27: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	31, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	32, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	33, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	34, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	10, // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
+	35, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	33, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
+	11, // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
+	36, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	33, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	36, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	11, // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
+	11, // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
+	11, // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
+	33, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	14, // 15: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
+	13, // 16: plughost.journal.v1.Operation.catch_up:type_name -> plughost.journal.v1.CatchUp
+	37, // 17: plughost.journal.v1.CatchUp.max_age:type_name -> google.protobuf.Duration
+	33, // 18: plughost.journal.v1.CatchUp.said_time:type_name -> google.protobuf.Timestamp
+	38, // 19: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
+	12, // 20: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	19, // 21: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	18, // 22: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	16, // 23: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	33, // 24: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	33, // 25: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	38, // 26: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	16, // 27: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
 	0,  // 28: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
 	1,  // 29: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	38, // 30: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	10, // 31: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	39, // 30: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	11, // 31: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
 	2,  // 32: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	11, // 33: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	39, // 34: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	32, // 35: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	37, // 36: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	32, // 37: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
+	12, // 33: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	40, // 34: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	33, // 35: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	38, // 36: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	33, // 37: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
 	3,  // 38: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
-	10, // 39: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	38, // 40: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	38, // 41: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	26, // 42: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	40, // 43: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	38, // 44: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	40, // 45: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	41, // 46: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	40, // 47: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	40, // 48: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	41, // 49: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	11, // 39: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	39, // 40: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	39, // 41: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	27, // 42: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	41, // 43: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	39, // 44: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	41, // 45: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	42, // 46: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	41, // 47: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	41, // 48: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	42, // 49: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
 	50, // [50:50] is the sub-list for method output_type
 	50, // [50:50] is the sub-list for method input_type
 	50, // [50:50] is the sub-list for extension type_name
@@ -2610,7 +2672,7 @@ func file_plughost_journal_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1289,7 +1289,11 @@ func (x *ChannelChanged) GetTopic() string {
 }
 
 // ChannelMigrated says that the event's channel goes on under another source.
-// Everything that is stored for the old one follows.
+// Everything that is stored for the old one follows: Puts that wait ask for the new
+// source, and what is said there belongs to the same conversations. Messages keep the
+// source under which they were said. A plug with a cursor for each channel gives the new
+// source's with this event, or goes on from the old one's if it is started under the
+// old source again: the host does that until it has the new one's.
 type ChannelMigrated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The new canonical source.
