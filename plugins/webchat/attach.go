@@ -73,7 +73,7 @@ func (w *webchat) takePicture(a *plugv1.Avatar) string {
 		return ""
 	}
 	info, err := w.takeFile(a.GetFile())
-	if err != nil || !info.Shown || info.Width == 0 || max(info.Width, info.Height) > maxPictureSide {
+	if err != nil || info.Width == 0 || max(info.Width, info.Height) > maxPictureSide {
 		return ""
 	}
 	return info.Hash

@@ -70,11 +70,13 @@ func TestWatchStatus(t *testing.T) {
 func TestWatchStatusIsPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := watched(t, 10*time.Second, func(s grpc.ServerStreamingServer[plugv1.WatchStatusResponse]) error {
-			for {
+			for range 1000 {
 				if err := s.Send(&plugv1.WatchStatusResponse{State: plugv1.NetworkState_NETWORK_STATE_DEGRADED}); err != nil {
 					return err
 				}
 			}
+			<-s.Context().Done()
+			return nil
 		})
 		if most := 11 * maxStates; len(told) > most || len(told) < most-maxStates {
 			t.Errorf("told %d states in 10 s, want about %d", len(told), most)
