@@ -73,6 +73,10 @@ type Store interface {
 	// Get returns the entries of the map under the filter; none is no error.
 	Get(ctx context.Context, filter string) ([]Record, error)
 
+	// Counts counts the records of the log and the entries of the map by the first
+	// token of their subjects.
+	Counts(ctx context.Context) (map[string]uint64, error)
+
 	// State says how the store does, as it was within the last second. It waits for
 	// nothing. Look says how it does now.
 	State() State
