@@ -21,7 +21,7 @@ var kindNames = map[string]string{
 // Contents is what a journal holds.
 type Contents struct {
 	Format uint32
-	Epoch  []byte
+	Epoch  []byte // the first
 	// Counts of the records of each kind, most first.
 	Counts []Count
 	// Oldest and Newest are when those records of the log were stored.
@@ -39,7 +39,7 @@ type Count struct {
 
 // Contents tells what the journal holds.
 func (j *Journal) Contents(ctx context.Context) (*Contents, error) {
-	c := &Contents{Format: Format, Epoch: j.epoch}
+	c := &Contents{Format: Format, Epoch: j.epochs[0].value}
 	counts, err := j.store.Counts(ctx)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -13,46 +12,11 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// Format is the number of the stored format.
-const Format = 1
-
 // Journal is the typed face of a Store. All methods are safe for concurrent use
 // and return when what they store is durable.
 type Journal struct {
-	store Store
-	epoch []byte
-}
-
-// Open reads the journal's meta record, or makes it in an empty store.
-func Open(ctx context.Context, store Store) (*Journal, error) {
-	j, err := Inspect(ctx, store)
-	if !errors.Is(err, ErrNotFound) {
-		return j, err
-	}
-	meta := &journalv1.Meta{Format: Format, Epoch: make([]byte, 16)}
-	if _, err := rand.Read(meta.Epoch); err != nil {
-		return nil, fmt.Errorf("make journal epoch: %w", err)
-	}
-	j = &Journal{store: store, epoch: meta.Epoch}
-	if _, err = j.append(ctx, kindMeta, meta); err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	return j, nil
-}
-
-// Inspect is Open for a journal that is there: ErrNotFound if its meta record is not.
-// Nothing is written.
-func Inspect(ctx context.Context, store Store) (*Journal, error) {
-	j := &Journal{store: store}
-	meta := &journalv1.Meta{}
-	if err := j.last(ctx, kindMeta, meta); err != nil {
-		return nil, fmt.Errorf("open journal: read its meta record: %w", err)
-	}
-	if meta.Format != Format {
-		return nil, fmt.Errorf("open journal: it has format %d and this version of plughost knows format %d; run the version that wrote it, or start with an empty data directory", meta.Format, Format)
-	}
-	j.epoch = meta.Epoch
-	return j, nil
+	store  Store
+	epochs []epoch // oldest first
 }
 
 // Close closes the store.

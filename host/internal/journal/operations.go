@@ -25,7 +25,7 @@ func (j *Journal) OperationID(event id.Sequence, index int, hook id.HookName, ta
 	var place [8]byte
 	binary.BigEndian.PutUint64(place[:], uint64(event)<<6|uint64(index)&63)
 	h := sha256.New()
-	for _, part := range []string{string(j.epoch), string(hook), string(target.Network), string(target.Source)} {
+	for _, part := range []string{string(j.epoch(event)), string(hook), string(target.Network), string(target.Source)} {
 		_ = binary.Write(h, binary.BigEndian, uint32(len(part)))
 		h.Write([]byte(part))
 	}

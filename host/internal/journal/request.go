@@ -20,11 +20,11 @@ const requestBit = 0x80
 
 // RequestID makes the id of the operation that a client's request with an id of
 // its own makes: the same whenever it is made again, never the same for anything
-// else. It holds no place, only 98 bits of a hash over the journal's epoch, the
+// else. It holds no place, only 98 bits of a hash over the journal's first epoch, the
 // client, the target and the request's id.
 func (j *Journal) RequestID(client id.HookName, target id.Channel, request string) id.OperationID {
 	h := sha256.New()
-	for _, part := range []string{string(j.epoch), "request", string(client), string(target.Network), string(target.Source), request} {
+	for _, part := range []string{string(j.epochs[0].value), "request", string(client), string(target.Network), string(target.Source), request} {
 		_ = binary.Write(h, binary.BigEndian, uint32(len(part)))
 		h.Write([]byte(part))
 	}

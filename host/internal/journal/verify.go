@@ -32,7 +32,7 @@ type Verified struct{ Records, Findings int }
 // places of all operations that are kept. Its error says that the store could not be
 // read.
 func Verify(ctx context.Context, store Store, found func(Finding)) (Verified, error) {
-	v := &verifier{found: found, operations: map[id.Channel]map[uint64][]string{}, accepted: map[id.Channel]uint64{}, settled: map[id.Channel]*journalv1.Position{},
+	v := &verifier{found: found, epochs: map[string]bool{}, operations: map[id.Channel]map[uint64][]string{}, accepted: map[id.Channel]uint64{}, settled: map[id.Channel]*journalv1.Position{},
 		events: map[id.Channel]id.Sequence{}, done: map[string]uint64{}}
 	if _, err := Inspect(ctx, store); err != nil && !errors.Is(err, ErrNotFound) {
 		return v.Verified, err
@@ -54,7 +54,7 @@ func Verify(ctx context.Context, store Store, found func(Finding)) (Verified, er
 			return v.Verified, err
 		}
 	}
-	if !v.meta {
+	if len(v.epochs) == 0 {
 		v.report(Record{Subject: kindMeta}, "it is missing: this is no journal, or its oldest file is lost")
 	}
 	return v.Verified, v.theMap(ctx, store)
@@ -65,7 +65,7 @@ type verifier struct {
 	Verified
 	found func(Finding)
 
-	meta       bool
+	epochs     map[string]bool
 	operations map[id.Channel]map[uint64][]string // ids, by the record's sequence
 	accepted   map[id.Channel]uint64              // the last record of operations
 	settled    map[id.Channel]*journalv1.Position
@@ -136,12 +136,12 @@ func check[M proto.Message](v *verifier, r Record, m M, look func(Record, M)) {
 
 func (v *verifier) checkMeta(r Record, m *journalv1.Meta) {
 	switch {
-	case v.meta:
-		v.report(r, "there is a second one")
+	case v.epochs[string(m.Epoch)]:
+		v.report(r, "its epoch was there before")
 	case len(m.Epoch) != 16:
 		v.report(r, "its epoch has %d bytes, not 16", len(m.Epoch))
 	}
-	v.meta = true
+	v.epochs[string(m.Epoch)] = true
 }
 
 func (v *verifier) checkEvents(r Record, c id.Channel, m *journalv1.EventsRecord) {

@@ -59,6 +59,7 @@ func TestVerify(t *testing.T) {
 		must(t, err)
 		return data
 	}
+	var epoch []byte
 	put := func(m *journalv1.PutRecord) Entry { return Entry{channelSubject(kindPut, laneB), record(m)} }
 	position := func(s id.Sequence, i uint32) *journalv1.Position {
 		return &journalv1.Position{Sequence: uint64(s), Index: i}
@@ -74,8 +75,8 @@ func TestVerify(t *testing.T) {
 		"event 1 of 1 is withheld": func(id.Sequence, []*journalv1.Operation, id.Sequence) Entry {
 			return Entry{channelSubject(kindEvents, laneA), record(&journalv1.EventsRecord{Events: []*plugv1.Event{{EventId: "e", Channel: string(laneA.Source)}}, Withheld: []uint32{1}})}
 		},
-		"there is a second one": func(id.Sequence, []*journalv1.Operation, id.Sequence) Entry {
-			return Entry{kindMeta, record(&journalv1.Meta{Format: Format, Epoch: make([]byte, 16)})}
+		"its epoch was there before": func(id.Sequence, []*journalv1.Operation, id.Sequence) Entry {
+			return Entry{kindMeta, record(&journalv1.Meta{Format: Format, Epoch: epoch})}
 		},
 		"the cursor is of another scope": func(id.Sequence, []*journalv1.Operation, id.Sequence) Entry {
 			return Entry{subject(kindCursor, token(laneA.Network), "_"), record(&journalv1.CursorRecord{Cursor: &plugv1.Cursor{Scope: "a"}})}
@@ -110,6 +111,7 @@ func TestVerify(t *testing.T) {
 			m := NewMemory()
 			j := openMemory(t, m)
 			event, ops, out := sound(t, j)
+			epoch = j.epochs[0].value
 			store := Store(m)
 			if wrong != nil {
 				store = damaged{m, wrong(event, ops, out)}

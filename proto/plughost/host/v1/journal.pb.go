@@ -240,7 +240,7 @@ type JournalContents struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Number of the stored format.
 	Format uint32 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
-	// Required. Random, made with the journal.
+	// Required. Random, made with the journal: tells it from every other.
 	Epoch []byte `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Required. How many records there are of each kind, by the kind's name.
 	Counts []*RecordCount `protobuf:"bytes,3,rep,name=counts,proto3" json:"counts,omitempty"`
