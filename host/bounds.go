@@ -12,9 +12,9 @@ const (
 	// finished and old.
 	retainEvery = 10 * time.Minute
 	// roomEvery is how often it is seen whether finished records must give way before
-	// that, and roomAgain the time before another try when none could.
+	// that. Where none could, it is tried again after roomPause times what the try took.
 	roomEvery = time.Second
-	roomAgain = 10 * time.Second
+	roomPause = 10
 )
 
 // retain clears the journal and the files of what is finished and old.
@@ -42,19 +42,20 @@ func (h *Host) makeRoom(ctx context.Context) error {
 			return roomEvery
 		}
 		hooks, err := h.progressNames(ctx)
-		room := false
+		begun := time.Now()
 		if err == nil {
-			room, err = h.journal.MakeRoom(ctx, hooks)
+			err = h.journal.MakeRoom(ctx, hooks)
 		}
+		after := h.journal.State()
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			h.log.Error("no room could be made in the journal; tried again", "error", err)
-		default:
-			h.log.Warn("finished records gave way before their age", "bytes_before", before.Bytes, "bytes", h.journal.State().Bytes, "max_bytes", before.MaxBytes)
+		case after.Bytes < before.Bytes:
+			h.log.Warn("finished records gave way before their age", "bytes_before", before.Bytes, "bytes", after.Bytes, "max_bytes", before.MaxBytes)
 		}
-		if !room {
-			return roomAgain
+		if after.Tight() {
+			return max(roomEvery, roomPause*time.Since(begun))
 		}
 		return roomEvery
 	})

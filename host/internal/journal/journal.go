@@ -45,9 +45,14 @@ type Run struct {
 	Record  *journalv1.EventsRecord
 }
 
-// AppendEvents stores runs of different channels. A refused one has sequence 0,
+// AppendEvents stores runs of different channels of one network. A refused one has sequence 0,
 // and err says why; the others stand.
 func (j *Journal) AppendEvents(ctx context.Context, runs []Run) ([]id.Sequence, error) {
+	if len(runs) > 0 {
+		if err := j.roomFor(ctx, runs[0].Channel.Network); err != nil {
+			return make([]id.Sequence, len(runs)), fmt.Errorf("store events: %w", err)
+		}
+	}
 	entries := make([]Entry, len(runs))
 	for i, run := range runs {
 		data, err := proto.Marshal(run.Record)
@@ -109,6 +114,9 @@ func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yie
 
 // SaveCursors stores a plug's cursors, after the events they follow.
 func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors []*plugv1.Cursor) error {
+	if err := j.roomFor(ctx, network); err != nil {
+		return fmt.Errorf("store cursors: %w", err)
+	}
 	entries := make([]Entry, len(cursors))
 	for i, c := range cursors {
 		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c})
@@ -146,6 +154,9 @@ func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]StoredCu
 
 // SaveGap records a time that a plug could not replay.
 func (j *Journal) SaveGap(ctx context.Context, network id.NetworkID, gap *plugv1.Gap) error {
+	if err := j.roomFor(ctx, network); err != nil {
+		return fmt.Errorf("store a gap: %w", err)
+	}
 	_, err := j.append(ctx, subject(kindGap, token(network)), &journalv1.GapRecord{Gap: gap})
 	return err
 }

@@ -36,8 +36,7 @@ type Record struct {
 // All methods are safe for concurrent use. Sequences grow over the whole log,
 // and a record that has one was stored before every record with a greater one.
 type Store interface {
-	// Append stores the entries and returns when each is durable or refused; with
-	// ErrFull where a bound is reached. The
+	// Append stores the entries and returns when each is durable or refused. The
 	// entries of one call may be stored in any order among themselves, and some
 	// may be refused: sequences holds 0 for those, and err says why. Calls that
 	// are made one after another are stored in that order.
