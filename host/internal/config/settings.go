@@ -87,7 +87,7 @@ func (r *reader) journal(n *document.Node, o *host.Options) {
 	}
 	r.Duration(fields["keep"], "keep", time.Hour, mostKeep, &o.KeepEvents)
 	r.Bytes(fields["max_bytes"], "max_bytes", 16<<20, mostBytes, &o.JournalMaxBytes)
-	r.Bytes(fields["ballast"], "ballast", 16<<20, 1<<40, &o.JournalBallast)
+	r.Bytes(fields["ballast"], "ballast", 16<<20, mostBytes, &o.JournalBallast)
 	known := r.Fields(fields["map"], "map", "{keep: 90d, max_entries: 1000000}", mapKeys)
 	r.Duration(known["keep"], "keep", time.Hour, mostKeep, &o.KeepCopies)
 	r.Count(known["max_entries"], "max_entries", 1000, 1_000_000_000, &o.MaxCopies)

@@ -86,6 +86,9 @@ func TestMapIsBounded(t *testing.T) {
 	if len(copies) > 10 {
 		t.Fatalf("%d entries", len(copies))
 	}
+	if reason := s.Look(ctx).Reason; !strings.Contains(reason, "the message map holds its 10 entries and forgets the oldest") {
+		t.Errorf("the reason is %q", reason)
+	}
 	for _, r := range copies {
 		if string(r.Data) < "15" {
 			t.Errorf("entry %s is there, younger ones are not", r.Data)
@@ -97,6 +100,9 @@ func TestMapIsBounded(t *testing.T) {
 		return len(copies) == 0
 	})
 	equal(t, texts(all(t, ctx, s, ">")), []string{"event"})
+	if reason := s.Look(ctx).Reason; reason != "" {
+		t.Errorf("when the entries have expired the reason is %q", reason)
+	}
 }
 
 // eventually polls a condition that another process or the server brings about.
