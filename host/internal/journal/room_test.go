@@ -14,6 +14,9 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
+// tooMuch is more records than any bound here allows.
+const tooMuch = 10_000
+
 // quiet is a channel of another network than laneA.
 var quiet = id.Channel{Network: "quiet", Source: "c"}
 
@@ -35,7 +38,7 @@ func openBounded(t *testing.T, bytes int64) *Journal {
 // speak has a channel say something long until the journal takes no more.
 func speak(t *testing.T, j *Journal, c id.Channel) (said []id.Sequence) {
 	t.Helper()
-	for i := 0; ; i++ {
+	for i := range tooMuch {
 		record := &journalv1.EventsRecord{Events: []*plugv1.Event{{EventId: fmt.Sprint(i), MessageId: strings.Repeat("x", 4000)}}}
 		sequences, err := j.AppendEvents(t.Context(), []Run{{c, record}})
 		switch {
@@ -46,6 +49,8 @@ func speak(t *testing.T, j *Journal, c id.Channel) (said []id.Sequence) {
 		}
 		said = append(said, sequences[0])
 	}
+	t.Fatal("there is no end of what the journal takes")
+	return nil
 }
 
 func must(t *testing.T, err error) {
@@ -119,7 +124,7 @@ func TestHeadRoom(t *testing.T) {
 	j := openBounded(t, bound)
 	speak(t, j, laneA)
 	n := 0
-	for ; ; n++ {
+	for ; n < tooMuch; n++ {
 		operation := &journalv1.Operation{Id: fmt.Sprint(n), ActorId: strings.Repeat("x", 1000)}
 		err := j.Accept(t.Context(), []Accepted{{quiet, []*journalv1.Operation{operation}}})
 		if errors.Is(err, ErrFull) {
