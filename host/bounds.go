@@ -3,6 +3,8 @@ package host
 import (
 	"context"
 	"time"
+
+	"github.com/plughost/plughost/host/internal/journal"
 )
 
 const (
@@ -10,9 +12,9 @@ const (
 	// finished and old.
 	retainEvery = 10 * time.Minute
 	// roomEvery is how often it is seen whether finished records must give way before
-	// that, and roomAgain the time before another try when none could.
+	// that. Where none could, it is tried again after roomPause times what the try took.
 	roomEvery = time.Second
-	roomAgain = 10 * time.Second
+	roomPause = 10
 )
 
 // retain clears the journal and the files of what is finished and old.
@@ -40,19 +42,20 @@ func (h *Host) makeRoom(ctx context.Context) error {
 			return roomEvery
 		}
 		hooks, err := h.progressNames(ctx)
-		room := false
+		begun := time.Now()
 		if err == nil {
-			room, err = h.journal.MakeRoom(ctx, hooks)
+			err = h.journal.MakeRoom(ctx, hooks)
 		}
+		after := h.journal.State()
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			h.log.Error("no room could be made in the journal; tried again", "error", err)
-		default:
-			h.log.Warn("finished records gave way before their age", "bytes_before", before.Bytes, "bytes", h.journal.State().Bytes, "max_bytes", before.MaxBytes)
+		case after.Bytes < before.Bytes:
+			h.log.Warn("finished records gave way before their age", "bytes_before", before.Bytes, "bytes", after.Bytes, "max_bytes", before.MaxBytes)
 		}
-		if !room {
-			return roomAgain
+		if after.Tight() {
+			return max(roomEvery, roomPause*time.Since(begun))
 		}
 		return roomEvery
 	})
@@ -73,15 +76,17 @@ func each(ctx context.Context, do func() time.Duration) error {
 
 // JournalState is how the journal does, and the disk that it is on.
 type JournalState struct {
-	// Bytes of the log, and the most there may be; MaxBytes 0: no bound.
-	Bytes, MaxBytes int64
-	// Copies that the message map knows, and the most it may know.
-	Copies, MaxCopies int64
-	// DiskFree are the bytes that are free on the disk.
-	DiskFree int64
 	// Reason says in words which bound is reached, what gives way and what to do;
 	// empty if none is.
 	Reason string
+	// Bytes of the log, and the most there may be; MaxBytes 0: no bound.
+	Bytes, MaxBytes int64
+	// Entries of the message map, and the most there may be.
+	Entries, MaxEntries int64
+	// DiskFree are the bytes that are free on the disk, beside the ballast.
+	DiskFree int64
+	// FileBytes is what the files which came with messages take, and the most.
+	FileBytes, MaxFileBytes int64
 }
 
 // JournalState tells how the journal does, as it was within the last second.
@@ -89,7 +94,30 @@ func (h *Host) JournalState() (JournalState, error) {
 	if _, err := h.run(); err != nil {
 		return JournalState{}, err
 	}
-	s := h.journal.State()
-	return JournalState{Bytes: s.Bytes, MaxBytes: s.MaxBytes, Copies: s.Entries, MaxCopies: s.MaxEntries,
-		DiskFree: s.Disk.Free, Reason: s.Reason}, nil
+	s, f := h.journal.State(), h.files.Stats()
+	reason := s.Reason
+	if f.Full {
+		reason = join(reason, "the files that came with messages take all the room they may, and all are in use: no more are taken, and messages say so; see what waits or is parked, or raise files.max_bytes")
+	}
+	return JournalState{Reason: reason, Bytes: s.Bytes, MaxBytes: s.MaxBytes, Entries: s.Entries, MaxEntries: s.MaxEntries,
+		DiskFree: s.Disk.Free, FileBytes: f.Bytes, MaxFileBytes: f.MaxBytes}, nil
+}
+
+func join(reason, more string) string {
+	if reason == "" {
+		return more
+	}
+	return reason + "; " + more
+}
+
+// JournalContents is what a journal holds; see package proto/plughost/host/v1.
+type JournalContents = journal.Contents
+
+// JournalContents tells what the journal holds.
+func (h *Host) JournalContents(ctx context.Context) (*JournalContents, error) {
+	if _, err := h.run(); err != nil {
+		return nil, err
+	}
+	c, err := h.journal.Contents(ctx)
+	return c, explain(err)
 }

@@ -20,7 +20,8 @@ import (
 
 // Defaults of Files.
 const (
-	maxFileBytes = 1 << 30
+	MaxFileBytes = 1 << 30 // of Files.MaxFileBytes, in bytes
+
 	maxFilesKept = 20 << 30
 	keepFiles    = 30 * 24 * time.Hour
 )
@@ -40,7 +41,7 @@ type Files struct {
 
 func (f Files) withDefaults() Files {
 	if f.MaxFileBytes == 0 {
-		f.MaxFileBytes = maxFileBytes
+		f.MaxFileBytes = MaxFileBytes
 	}
 	if f.MaxBytes == 0 {
 		f.MaxBytes = max(maxFilesKept, 2*f.MaxFileBytes)

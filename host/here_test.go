@@ -198,6 +198,13 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+// all gives the whole log.
+func (l *logBuffer) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // String gives the end of the log.
 func (l *logBuffer) String() string {
 	l.mu.Lock()

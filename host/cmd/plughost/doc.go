@@ -9,9 +9,9 @@
 //
 //	0   well
 //	1   failed: no host is running, the data directory is another host's, …
-//	2   works, and something needs a person: status shows a held or failed plug;
-//	    check found problems of single plugs only, so that run would start the rest;
-//	    send had its message parked
+//	2   works, and something needs a person: status shows a held or failed plug, or
+//	    a bound of the journal that is reached; check found problems of single
+//	    plugs only, so that run would start the rest; send had its message parked
 //	64  the command line is wrong
 //	78  the config is wrong, and nothing can be started
 //

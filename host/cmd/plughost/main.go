@@ -36,6 +36,7 @@ type commands struct {
 	Restart    restartCommand    `cmd:"" help:"Restart a plug of a running host, also one that is held, failed or stopped."`
 	Logs       logsCommand       `cmd:"" help:"Print the newest lines of a plug's log."`
 	Channels   channelsCommand   `cmd:"" help:"List the channels of a plug's network."`
+	Journal    journalCommand    `cmd:"" help:"Tell what is stored, and whether it is in order."`
 	Demo       demoCommand       `cmd:"" help:"Bridge two webchats, to try it out: kill what you like and watch it come back."`
 	Completion completionCommand `cmd:"" help:"Print a script that completes plughost's commands in a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`

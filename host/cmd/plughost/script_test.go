@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/internal/api"
+	"github.com/plughost/plughost/host/internal/journal"
 )
 
 // update rewrites what the scripts compare with.
@@ -114,6 +116,7 @@ func TestScripts(t *testing.T) {
 			"press":     press,
 			"signal":    signal,
 			"nothing":   nothing,
+			"store":     store,
 		},
 	})
 }
@@ -280,6 +283,22 @@ func nothing(ts *testscript.TestScript, neg bool, args []string) {
 		left, err := os.ReadDir(ts.MkAbs(args[0]))
 		return err == nil && len(left) == 0
 	})
+}
+
+// store writes a record into the journal of a host that does not run, as no host would:
+// store DATADIR SUBJECT HEX.
+func store(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: store DATADIR SUBJECT HEX")
+	}
+	data, err := hex.DecodeString(args[2])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := journal.OpenStopped(ctx, filepath.Join(ts.MkAbs(args[0]), "journal"))
+	ts.Check(err)
+	_, err = s.Append(ctx, journal.Entry{Subject: args[1], Data: data})
+	ts.Check(errors.Join(err, s.Close()))
 }
 
 // processes lists what the script has running: what it gave its environment to,

@@ -48,17 +48,27 @@ func asking() (context.Context, context.CancelFunc) {
 
 // open makes the client of the host.
 func (f hostFlags) open() (*api.Client, error) {
-	dir := f.DataDir
-	if dir == "" {
-		file, err := config.Find(f.Config)
-		if err != nil {
-			return nil, &exit{exitConfig, fmt.Errorf("%w, or name the host with --data-dir", err)}
-		}
-		if dir, err = config.DataDir(file); err != nil {
-			return nil, &exit{exitConfig, err}
-		}
+	dir, err := f.dir()
+	if err != nil {
+		return nil, err
 	}
 	return api.NewClient(dir), nil
+}
+
+// dir is the host's data directory.
+func (f hostFlags) dir() (string, error) {
+	if f.DataDir != "" {
+		return f.DataDir, nil
+	}
+	file, err := config.Find(f.Config)
+	if err != nil {
+		return "", &exit{exitConfig, fmt.Errorf("%w, or name the host with --data-dir", err)}
+	}
+	dir, err := config.DataDir(file)
+	if err != nil {
+		return "", &exit{exitConfig, err}
+	}
+	return dir, nil
 }
 
 // explain gives the cause of a deadline that passed, and a request that is wrong its
@@ -96,15 +106,19 @@ func (cmd statusCommand) Run() error {
 	if err != nil {
 		return explain(ctx, err)
 	}
+	journal, err := client.Journal(ctx, false)
+	if err != nil {
+		return explain(ctx, err)
+	}
 	if cmd.JSON {
-		err = printJSON(os.Stdout, plugs, queues)
+		err = printJSON(os.Stdout, plugs, queues, journal.Status)
 	} else {
-		err = errors.Join(printTable(os.Stdout, plugs, time.Now()), printQueues(os.Stdout, queues, time.Now()), printGaps(os.Stdout, plugs))
+		err = errors.Join(printTable(os.Stdout, plugs, time.Now()), printQueues(os.Stdout, queues, time.Now()), printGaps(os.Stdout, plugs), printJournal(os.Stdout, journal.Status))
 	}
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(plugs, needsPerson) {
+	if journal.Status.Reason != "" || slices.ContainsFunc(plugs, needsPerson) {
 		return &exit{code: exitPerson}
 	}
 	return nil
@@ -141,7 +155,7 @@ type queueJSON struct {
 	GivenUpReason string `json:"given_up_reason,omitempty"`
 }
 
-func printJSON(w io.Writer, plugs []host.Status, queues []*hostv1.Queue) error {
+func printJSON(w io.Writer, plugs []host.Status, queues []*hostv1.Queue, journal *hostv1.JournalStatus) error {
 	waiting := make([]queueJSON, len(queues))
 	for i, q := range queues {
 		waiting[i] = queueJSON{Channel: q.Channel, Waiting: q.Waiting, WaitingSince: asTime(q.WaitingSince), Attempts: q.Attempts,
@@ -158,7 +172,7 @@ func printJSON(w io.Writer, plugs []host.Status, queues []*hostv1.Queue) error {
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{"plugs": all, "queues": waiting})
+	return e.Encode(map[string]any{"plugs": all, "queues": waiting, "journal": journalJSON(journal)})
 }
 
 func asTime(t *timestamppb.Timestamp) time.Time {

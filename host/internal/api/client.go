@@ -27,6 +27,7 @@ type Client struct {
 	events    hostv1connect.EventServiceClient
 	channels  hostv1connect.ChannelServiceClient
 	files     hostv1connect.FileServiceClient
+	journal   hostv1connect.JournalServiceClient
 }
 
 // NewClient makes a client. Nothing is asked yet. Close it in the end.
@@ -46,6 +47,7 @@ func NewClient(dataDir string) *Client {
 		messages:  hostv1connect.NewMessageServiceClient(c, host),
 		events:    hostv1connect.NewEventServiceClient(c, host),
 		channels:  hostv1connect.NewChannelServiceClient(c, host),
+		journal:   hostv1connect.NewJournalServiceClient(c, host),
 		files:     hostv1connect.NewFileServiceClient(&http.Client{Transport: http2}, host),
 	}
 }
@@ -148,6 +150,12 @@ func (c *Client) DropParked(ctx context.Context, s *hostv1.ParkedSelection) ([]s
 		return nil, plain(err)
 	}
 	return response.OperationIds, nil
+}
+
+// Journal tells how the journal does and, if asked, what it holds.
+func (c *Client) Journal(ctx context.Context, contents bool) (*hostv1.GetJournalResponse, error) {
+	response, err := c.journal.GetJournal(ctx, &hostv1.GetJournalRequest{Contents: contents})
+	return response, plain(err)
 }
 
 // Channels lists channels of a plug's network.

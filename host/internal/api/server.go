@@ -58,6 +58,10 @@ type Host interface {
 	RetryParked(context.Context, ...id.OperationID) ([]host.PutBack, error)
 	DropParked(context.Context, ...id.OperationID) error
 
+	// JournalState and JournalContents are of what is stored.
+	JournalState() (host.JournalState, error)
+	JournalContents(context.Context) (*host.JournalContents, error)
+
 	// AddFile takes a file into the store, File finds one there.
 	AddFile(context.Context, io.Reader) (host.StoredFile, error)
 	File(sha256 []byte) (host.StoredFile, error)
@@ -136,6 +140,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, h Host) error {
 	mux.Handle(hostv1connect.NewChannelServiceHandler(&channels{h}, limit))
 	mux.Handle(hostv1connect.NewFileServiceHandler(&uploads{s, h, make(chan struct{}, maxUploads)}, limit))
 	mux.Handle(hostv1connect.NewHistoryServiceHandler(&history{s, h}, limit))
+	mux.Handle(hostv1connect.NewJournalServiceHandler(&journal{s, h}, limit))
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: headerPatience,

@@ -160,7 +160,8 @@ conversations:
       - {channel: discord/5, direction: in}
       - {channel: "libera/#news", direction: out}
     at: {libera: {mass_mentions: allow}}
-journal: {sync: always, keep: 3d12h}
+journal: {sync: always, keep: 3d12h, max_bytes: 2GiB, ballast: 64MiB, map: {keep: 30d, max_entries: 5000}}
+files: {keep: 2d, max_bytes: 5GiB, max_file_bytes: 100MB}
 settle_timeout: 20s
 supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 10m, max_exits: 3, exits_window: 5m, probe_every: 1h}
 `)
@@ -195,8 +196,15 @@ supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 
 				{Channel: channel("libera", "#news"), Direction: host.Out, Name: "{name} ({network})", MassMentions: true},
 			}},
 		},
-		JournalSync:   -1,
-		KeepEvents:    84 * time.Hour,
+		JournalSync: -1,
+		KeepEvents:  84 * time.Hour,
+
+		JournalMaxBytes: 2 << 30,
+		JournalBallast:  64 << 20,
+		KeepCopies:      30 * 24 * time.Hour,
+		MaxCopies:       5000,
+		Files:           host.Files{Keep: 48 * time.Hour, MaxBytes: 5 << 30, MaxFileBytes: 100_000_000},
+
 		SettleTimeout: 20 * time.Second,
 		TimeZone:      "Europe/Berlin",
 		Supervision: host.Supervision{

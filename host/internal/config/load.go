@@ -117,9 +117,9 @@ func read(file string) (data []byte, dir string, err error) {
 var topKeys = document.Keys{
 	Known: []string{
 		"version", "timezone", "data_dir", "plugs_dir", "plugs", "defaults", "conversations",
-		"journal", "settle_timeout", "supervision",
+		"journal", "files", "settle_timeout", "supervision",
 	},
-	Later: []string{"alerts", "files", "hooks", "channels", "groups", "include", "api", "metrics", "users"},
+	Later: []string{"alerts", "hooks", "channels", "groups", "include", "api", "metrics", "users"},
 }
 
 // reader reads one file.
@@ -153,6 +153,7 @@ func (r *reader) read(ctx context.Context, c *Config, describe Describe, validat
 	o.DataDir = r.directory(top["data_dir"], "data_dir", defaultDataDir)
 	r.plugsDir = r.directory(top["plugs_dir"], "plugs_dir", defaultPlugsDir)
 	r.journal(top["journal"], o)
+	r.files(top["files"], &o.Files)
 	r.Duration(top["settle_timeout"], "settle_timeout", minSettle, maxSettle, &o.SettleTimeout)
 	r.supervision(top["supervision"], &o.Supervision)
 

@@ -1,8 +1,8 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,10 +17,15 @@ const (
 	// one over ten minutes would hold a channel's own events as long.
 	minSettle = time.Second
 	maxSettle = 10 * time.Minute
+
+	mostKeep  = 3650 * day
+	mostBytes = 1 << 50
 )
 
 var (
-	journalKeys     = document.Keys{Known: []string{"sync", "keep"}, Later: []string{"url", "max_bytes", "ballast", "map"}}
+	journalKeys     = document.Keys{Known: []string{"sync", "keep", "max_bytes", "ballast", "map"}, Later: []string{"url"}}
+	mapKeys         = document.Keys{Known: []string{"keep", "max_entries"}}
+	filesKeys       = document.Keys{Known: []string{"keep", "max_bytes", "max_file_bytes"}, Later: []string{"listen"}}
 	supervisionKeys = document.Keys{Known: []string{
 		"ready_reset", "backoff_min", "backoff_max", "healthy_reset", "max_exits", "exits_window", "probe_every",
 	}}
@@ -80,7 +85,24 @@ func (r *reader) journal(n *document.Node, o *host.Options) {
 	default:
 		r.Duration(sync, "sync", 10*time.Millisecond, time.Minute, &o.JournalSync)
 	}
-	r.Duration(fields["keep"], "keep", time.Hour, 3650*day, &o.KeepEvents)
+	r.Duration(fields["keep"], "keep", time.Hour, mostKeep, &o.KeepEvents)
+	r.Bytes(fields["max_bytes"], "max_bytes", 16<<20, mostBytes, &o.JournalMaxBytes)
+	r.Bytes(fields["ballast"], "ballast", 16<<20, mostBytes, &o.JournalBallast)
+	known := r.Fields(fields["map"], "map", "{keep: 90d, max_entries: 1000000}", mapKeys)
+	r.Duration(known["keep"], "keep", time.Hour, mostKeep, &o.KeepCopies)
+	r.Count(known["max_entries"], "max_entries", 1000, 1_000_000_000, &o.MaxCopies)
+}
+
+// files reads "files:".
+func (r *reader) files(n *document.Node, f *host.Files) {
+	fields := r.Fields(n, "files", "{keep: 30d, max_bytes: 20GiB}", filesKeys)
+	r.Duration(fields["keep"], "keep", time.Hour, mostKeep, &f.Keep)
+	r.Bytes(fields["max_bytes"], "max_bytes", 1<<20, mostBytes, &f.MaxBytes)
+	r.Bytes(fields["max_file_bytes"], "max_file_bytes", 1<<10, mostBytes, &f.MaxFileBytes)
+	const block = 4096 // a file is counted in whole ones
+	if file := cmp.Or(f.MaxFileBytes, host.MaxFileBytes); f.MaxBytes > 0 && f.MaxBytes < (file+block-1)/block*block {
+		r.Report(fields["max_bytes"], "make it larger, or max_file_bytes smaller", "max_bytes doesn't hold one file of the most that a file may have (max_file_bytes)")
+	}
 }
 
 // supervision reads "supervision:".
@@ -92,14 +114,9 @@ func (r *reader) supervision(n *document.Node, s *host.Supervision) {
 	r.Duration(fields["healthy_reset"], "healthy_reset", time.Second, day, &s.HealthyReset)
 	r.Duration(fields["exits_window"], "exits_window", time.Second, day, &s.ExitsWindow)
 	r.Duration(fields["probe_every"], "probe_every", time.Second, 7*day, &s.ProbeEvery)
-	if exits := fields["max_exits"]; exits != nil {
-		text, ok := r.Text(exits, "max_exits", "5")
-		if count, err := strconv.Atoi(text); ok && (err != nil || count < 1 || count > 1000) {
-			r.Report(exits, "write a number from 1 to 1000", "max_exits cannot be %q", text)
-		} else {
-			s.MaxExits = count
-		}
-	}
+	exits := int64(s.MaxExits)
+	r.Count(fields["max_exits"], "max_exits", 1, 1000, &exits)
+	s.MaxExits = int(exits)
 	if s.BackoffMin > 0 && s.BackoffMax > 0 && s.BackoffMin > s.BackoffMax {
 		r.Report(fields["backoff_min"], "make it smaller than backoff_max", "backoff_min (%v) is more than backoff_max (%v)", s.BackoffMin, s.BackoffMax)
 	}

@@ -69,6 +69,9 @@ type Stats struct {
 	Blobs int64
 	// Bytes is what they take, in blocks of 4 KiB; MaxBytes is the bound.
 	Bytes, MaxBytes int64
+	// Full says that a file was refused within the last 10 s, since nothing could give
+	// way to it.
+	Full bool
 	// Taken and Given count calls that succeeded. Known counts those of Taken
 	// whose content was there already; Refused those that failed, but for an ended
 	// context.
@@ -193,7 +196,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	stats.MaxBytes = s.o.MaxBytes
+	stats.MaxBytes, stats.Full = s.o.MaxBytes, time.Now().Before(s.fullUntil)
 	return stats
 }
 

@@ -22,10 +22,11 @@
 //   - Bytes: at 15/16 of Options.MaxBytes what is finished goes whatever its age,
 //     oldest first, until an eighth is free (MakeRoom). When nothing finished is left
 //     and the bound is reached, events, cursors and gaps are refused (ErrFull), so
-//     the plugs wait; clients are refused too. Operations that the events already here
-//     lead to are taken until 9/8 of the bound. Records of progress always are. The
-//     bound is on the records; their files may take up to twice as much, until the
-//     engine has compacted what was removed.
+//     the plugs wait; clients are refused too. Until 9/8 of the bound are taken the
+//     operations that the events already here lead to, and what a network says for
+//     which operations wait, since they may wait for that. Records of progress
+//     always are taken. The bound is on the records; their files may take more, until
+//     the engine has compacted what was removed.
 //   - The map: at Options.MapMax entries, and for each after Options.MapAge, the oldest
 //     go; edits, deletes and reactions to those messages are no longer carried over.
 //   - The disk: when less than a quarter of Options.Ballast is free beside it, the

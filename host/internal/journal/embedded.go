@@ -246,13 +246,11 @@ func call[T any](e *embedded, do func(*jetStream) (T, error)) (none T, err error
 // Append implements Store.
 func (e *embedded) Append(ctx context.Context, entries ...Entry) ([]id.Sequence, error) {
 	e.stateMu.Lock()
-	err := e.state.admit(entries)
-	if err == nil {
-		e.state.Bytes += size(entries) // until the next look
-	}
+	broken := e.state.Broken
+	e.state.Bytes += size(entries) // until the next look
 	e.stateMu.Unlock()
-	if err != nil {
-		return make([]id.Sequence, len(entries)), fmt.Errorf("append to the journal: %w", err)
+	if broken {
+		return make([]id.Sequence, len(entries)), errReopening // it would not answer
 	}
 	sequences, err := call(e, func(s *jetStream) ([]id.Sequence, error) { return s.Append(ctx, entries...) })
 	e.answered(err)

@@ -22,6 +22,11 @@ func (e *embedded) Get(ctx context.Context, filter string) ([]Record, error) {
 	return call(e, func(s *jetStream) ([]Record, error) { return s.Get(ctx, filter) })
 }
 
+// Counts implements Store.
+func (e *embedded) Counts(ctx context.Context) (map[string]uint64, error) {
+	return call(e, func(s *jetStream) (map[string]uint64, error) { return s.Counts(ctx) })
+}
+
 // End implements Store.
 func (e *embedded) End(ctx context.Context) (id.Sequence, error) {
 	return call(e, func(s *jetStream) (id.Sequence, error) { return s.End(ctx) })

@@ -52,6 +52,8 @@ type Options struct {
 	Ballast int64
 	// Logger takes the server's log; nothing is logged without one.
 	Logger hclog.Logger
+
+	asIs bool // the streams are opened with the bounds that they have
 }
 
 func (o *Options) setDefaults() {
@@ -117,12 +119,18 @@ func (s *jetStream) open(ctx context.Context, o Options) (err error) {
 		jetstream.WithPublishAsyncMaxPending(2*inFlightBytes/recordOverhead)); err != nil {
 		return fmt.Errorf("connect to embedded server: %w", err)
 	}
-	if s.log, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	open := s.js.CreateOrUpdateStream
+	if o.asIs {
+		open = func(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
+			return s.js.Stream(ctx, c.Name)
+		}
+	}
+	if s.log, err = open(ctx, jetstream.StreamConfig{
 		Name: logStream, Subjects: logSubjects, AllowDirect: true, Duplicates: duplicates,
 	}); err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
-	s.copies, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	s.copies, err = open(ctx, jetstream.StreamConfig{
 		Name: mapStream, Subjects: mapSubjects, AllowDirect: true, Duplicates: duplicates,
 		MaxMsgsPerSubject: 1, MaxMsgs: o.MapMax, MaxAge: o.MapAge,
 	})

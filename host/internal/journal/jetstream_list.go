@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -68,6 +69,26 @@ func (s *jetStream) subjects(ctx context.Context, stream, filter string) ([]stri
 		return nil, fmt.Errorf("list the journal's subjects: %w", err)
 	}
 	return slices.Collect(maps.Keys(info.State.Subjects)), nil
+}
+
+// Counts is Store's.
+func (s *jetStream) Counts(ctx context.Context) (map[string]uint64, error) {
+	if !s.enter() {
+		return nil, ErrClosed
+	}
+	defer s.leave()
+	counts := map[string]uint64{}
+	for _, stream := range []jetstream.Stream{s.log, s.copies} {
+		info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+		if err != nil {
+			return nil, fmt.Errorf("count the journal's records: %w", err)
+		}
+		for subject, n := range info.State.Subjects {
+			kind, _, _ := strings.Cut(subject, ".")
+			counts[kind] += n
+		}
+	}
+	return counts, nil
 }
 
 // listRequest is a multi-subject direct get (ADR-31 of NATS); the client library

@@ -1,14 +1,10 @@
 package journal_test
 
 import (
-	"bufio"
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -90,6 +86,9 @@ func TestMapIsBounded(t *testing.T) {
 	if len(copies) > 10 {
 		t.Fatalf("%d entries", len(copies))
 	}
+	if reason := s.Look(ctx).Reason; !strings.Contains(reason, "the message map holds its 10 entries and forgets the oldest") {
+		t.Errorf("the reason is %q", reason)
+	}
 	for _, r := range copies {
 		if string(r.Data) < "15" {
 			t.Errorf("entry %s is there, younger ones are not", r.Data)
@@ -101,6 +100,9 @@ func TestMapIsBounded(t *testing.T) {
 		return len(copies) == 0
 	})
 	equal(t, texts(all(t, ctx, s, ">")), []string{"event"})
+	if reason := s.Look(ctx).Reason; reason != "" {
+		t.Errorf("when the entries have expired the reason is %q", reason)
+	}
 }
 
 // eventually polls a condition that another process or the server brings about.
@@ -115,103 +117,4 @@ func eventually(t testing.TB, what string, condition func() bool) {
 			t.Fatalf("not reached: %s", what)
 		}
 	}
-}
-
-// killedDir, in the environment, makes TestKill the process to be killed.
-const killedDir = "PLUGHOST_JOURNAL_TEST_DIR"
-
-// D1 and D3 rest on this: what was acknowledged is there after a kill at any
-// instant, and another host can open the directory at once.
-func TestKill(t *testing.T) {
-	if dir := os.Getenv(killedDir); dir != "" {
-		appendUntilKilled(t, dir)
-		return
-	}
-	ctx, dir := t.Context(), t.TempDir()
-	acknowledged := map[string]string{} // text by place
-	for round := range 3 {
-		for place, text := range runUntilKilled(t, dir, round, 3000) {
-			if other, there := acknowledged[place]; there {
-				t.Fatalf("%s is both %s and %s", place, other, text)
-			}
-			acknowledged[place] = text
-		}
-		s := openJetStream(t, journal.Options{Dir: dir})
-		stored := map[string]string{}
-		for _, r := range all(t, ctx, s, "ev.>") {
-			stored[fmt.Sprint(r.Sequence)] = string(r.Data)
-		}
-		copies, err := s.Get(ctx, "copy.>")
-		check(t, err)
-		for _, r := range copies {
-			stored[r.Subject] = string(r.Data)
-		}
-		for place, text := range acknowledged {
-			if stored[place] != text {
-				t.Errorf("round %d: %s was acknowledged at %s, where %q is now", round, text, place, stored[place])
-			}
-		}
-		check(t, s.Close())
-	}
-}
-
-// runUntilKilled runs a process that appends, kills it after some lines, and
-// returns what it said was acknowledged.
-func runUntilKilled(t *testing.T, dir string, round, lines int) map[string]string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKill$", "-test.timeout="+testTimeout.String())
-	cmd.Env = append(os.Environ(), killedDir+"="+dir, fmt.Sprintf("ROUND=%d", round))
-	cmd.Stderr = t.Output()
-	stdout, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
-	acknowledged := map[string]string{}
-	for scan := bufio.NewScanner(stdout); scan.Scan(); {
-		place, text, ok := strings.Cut(scan.Text(), " ")
-		if !ok || !strings.HasSuffix(text, ".") {
-			continue // cut short by the kill
-		}
-		acknowledged[place] = text
-		if len(acknowledged) == lines {
-			_, err := journal.OpenJetStream(ctx, journal.Options{Dir: dir})
-			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d)", cmd.Process.Pid)) {
-				t.Errorf("a second host beside pid %d gets %v", cmd.Process.Pid, err)
-			}
-			check(t, cmd.Process.Kill())
-		}
-	}
-	if err := cmd.Wait(); err == nil || len(acknowledged) < lines {
-		t.Fatalf("the process ended by itself after %d lines: %v", len(acknowledged), err)
-	}
-	return acknowledged
-}
-
-func appendUntilKilled(t *testing.T, dir string) {
-	ctx := t.Context()
-	s := openJetStream(t, journal.Options{Dir: dir})
-	var group sync.WaitGroup
-	for g := range 8 {
-		group.Go(func() {
-			for i := 0; ; i++ {
-				text := fmt.Sprintf("%s/%d/%d.", os.Getenv("ROUND"), g, i)
-				sequences, err := s.Append(ctx, entry(fmt.Sprintf("ev.net.%d", g), text))
-				if err != nil {
-					t.Errorf("append: %v", err)
-					return
-				}
-				fmt.Printf("%d %s\n", sequences[0], text)
-				if i%10 == 0 {
-					subject := fmt.Sprintf("copy.net.%s.%d.%d", os.Getenv("ROUND"), g, i)
-					if err := s.Set(ctx, entry(subject, text)); err != nil {
-						t.Errorf("set: %v", err)
-						return
-					}
-					fmt.Printf("%s %s\n", subject, text)
-				}
-			}
-		})
-	}
-	group.Wait()
 }

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -14,36 +13,11 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// Format is the number of the stored format.
-const Format = 1
-
 // Journal is the typed face of a Store. All methods are safe for concurrent use
 // and return when what they store is durable.
 type Journal struct {
-	store Store
-	epoch []byte
-}
-
-// Open reads the journal's meta record, or makes it in an empty store.
-func Open(ctx context.Context, store Store) (*Journal, error) {
-	j := &Journal{store: store}
-	meta := &journalv1.Meta{}
-	err := j.last(ctx, kindMeta, meta)
-	if errors.Is(err, ErrNotFound) {
-		meta.Format, meta.Epoch = Format, make([]byte, 16)
-		if _, err := rand.Read(meta.Epoch); err != nil {
-			return nil, fmt.Errorf("make journal epoch: %w", err)
-		}
-		_, err = j.append(ctx, kindMeta, meta)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	if meta.Format != Format {
-		return nil, fmt.Errorf("open journal: it has format %d and this host knows %d; run the version that wrote it, or start with an empty data directory", meta.Format, Format)
-	}
-	j.epoch = meta.Epoch
-	return j, nil
+	store  Store
+	epochs []epoch // oldest first
 }
 
 // Close closes the store.
@@ -72,9 +46,14 @@ type Run struct {
 	Record  *journalv1.EventsRecord
 }
 
-// AppendEvents stores runs of different channels. A refused one has sequence 0,
+// AppendEvents stores runs of different channels of one network. A refused one has sequence 0,
 // and err says why; the others stand.
 func (j *Journal) AppendEvents(ctx context.Context, runs []Run) ([]id.Sequence, error) {
+	if len(runs) > 0 {
+		if err := j.roomFor(ctx, runs[0].Channel.Network); err != nil {
+			return make([]id.Sequence, len(runs)), fmt.Errorf("store events: %w", err)
+		}
+	}
 	entries := make([]Entry, len(runs))
 	for i, run := range runs {
 		data, err := proto.Marshal(run.Record)
@@ -136,6 +115,9 @@ func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yie
 
 // SaveCursors stores a plug's cursors, after the events they follow.
 func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors []Cursor) error {
+	if err := j.roomFor(ctx, network); err != nil {
+		return fmt.Errorf("store cursors: %w", err)
+	}
 	entries := make([]Entry, len(cursors))
 	for i, c := range cursors {
 		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c.Cursor, Follows: uint64(c.Follows)})
@@ -191,6 +173,9 @@ func follows(r Record, c *journalv1.CursorRecord) id.Sequence {
 
 // SaveGaps stores what is known of the times that a plug could not replay.
 func (j *Journal) SaveGaps(ctx context.Context, network id.NetworkID, gaps []*journalv1.GapRecord) error {
+	if err := j.roomFor(ctx, network); err != nil {
+		return fmt.Errorf("store gaps: %w", err)
+	}
 	_, err := j.append(ctx, subject(kindGap, token(network)), &journalv1.GapsRecord{Gaps: gaps})
 	return err
 }

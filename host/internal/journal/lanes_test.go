@@ -374,18 +374,3 @@ func TestMessageMap(t *testing.T) {
 		t.Errorf("%d copies, %v", len(copies), err)
 	}
 }
-
-// A journal of another format is refused, with what to do.
-func TestFormat(t *testing.T) {
-	m := NewMemory()
-	data, err := proto.Marshal(&journalv1.Meta{Format: Format + 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Append(t.Context(), Entry{kindMeta, data}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(t.Context(), m); err == nil || !strings.Contains(err.Error(), "run the version that wrote it") {
-		t.Errorf("opened with %v", err)
-	}
-}

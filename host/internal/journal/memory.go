@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -306,6 +308,22 @@ func (m *Memory) set(ctx context.Context, e Entry) error {
 	defer m.mu.Unlock()
 	m.copies[e.Subject] = Record{Subject: e.Subject, Sequence: m.copies[e.Subject].Sequence + 1, Time: time.Now(), Data: bytes.Clone(e.Data)}
 	return nil
+}
+
+// Counts implements Store.
+func (m *Memory) Counts(ctx context.Context) (map[string]uint64, error) {
+	if err := m.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	counts := map[string]uint64{}
+	for _, records := range [][]Record{m.log, slices.Collect(maps.Values(m.copies))} {
+		for _, r := range records {
+			kind, _, _ := strings.Cut(r.Subject, ".")
+			counts[kind]++
+		}
+	}
+	return counts, nil
 }
 
 // State implements Store. Nothing is bounded here.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,7 +26,7 @@ func (j *Journal) OperationID(event id.Sequence, index int, hook id.HookName, ta
 	var place [8]byte
 	binary.BigEndian.PutUint64(place[:], uint64(event)<<6|uint64(index)&63)
 	h := sha256.New()
-	for _, part := range []string{string(j.epoch), string(hook), string(target.Network), string(target.Source)} {
+	for _, part := range []string{string(j.epoch(event)), string(hook), string(target.Network), string(target.Source)} {
 		_ = binary.Write(h, binary.BigEndian, uint32(len(part)))
 		h.Write([]byte(part))
 	}
@@ -83,8 +84,11 @@ type Accepted struct {
 
 // Accept stores operations for several channels. From its return they will be
 // carried out, in order per channel, whatever crashes (D3). On an error some
-// channels' operations may have been stored; Standing tells which.
+// channels' operations may have been stored; Standing tells which. With ErrFull none was.
 func (j *Journal) Accept(ctx context.Context, accepted []Accepted) error {
+	if err := j.roomForOperations(); err != nil {
+		return fmt.Errorf("accept operations: %w", err)
+	}
 	var entries []Entry
 	for _, a := range accepted {
 		// A record holds at most 64 operations and MaxRecordBytes.
@@ -145,6 +149,16 @@ func (j *Journal) Standing(ctx context.Context, c id.Channel, after id.Sequence)
 		return true, err
 	})
 	return standing, err
+}
+
+// putOf returns how far the puts of a channel have come; empty if none was begun.
+func (j *Journal) putOf(ctx context.Context, c id.Channel) (*journalv1.PutRecord, error) {
+	put := &journalv1.PutRecord{}
+	err := j.last(ctx, channelSubject(kindPut, c), put)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return put, err
 }
 
 // SavePut stores how far the puts of a channel have come.

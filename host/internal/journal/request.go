@@ -20,11 +20,11 @@ const requestBit = 0x80
 
 // RequestID makes the id of the operation that a client's request with an id of
 // its own makes: the same whenever it is made again, never the same for anything
-// else. It holds no place, only 98 bits of a hash over the journal's epoch, the
+// else. It holds no place, only 98 bits of a hash over the journal's first epoch, the
 // client, the target and the request's id.
 func (j *Journal) RequestID(client id.HookName, target id.Channel, request string) id.OperationID {
 	h := sha256.New()
-	for _, part := range []string{string(j.epoch), "request", string(client), string(target.Network), string(target.Source), request} {
+	for _, part := range []string{string(j.epochs[0].value), "request", string(client), string(target.Network), string(target.Source), request} {
 		_ = binary.Write(h, binary.BigEndian, uint32(len(part)))
 		h.Write([]byte(part))
 	}
@@ -141,8 +141,8 @@ func (j *Journal) Find(ctx context.Context, operation id.OperationID) (*Progress
 
 // progress looks up what became of an operation.
 func (j *Journal) progress(ctx context.Context, p *Progress, position *journalv1.Position) error {
-	last := &journalv1.PutRecord{}
-	if err := j.last(ctx, channelSubject(kindPut, p.Channel), last); err != nil && !errors.Is(err, ErrNotFound) {
+	last, err := j.putOf(ctx, p.Channel)
+	if err != nil {
 		return err
 	}
 	if a := last.Attempt; a != nil && a.OperationId == p.Operation.Id {
@@ -151,7 +151,7 @@ func (j *Journal) progress(ctx context.Context, p *Progress, position *journalv1
 	if later(position, last.Settled.GetPosition()) {
 		return nil
 	}
-	err := j.read(ctx, channelSubject(kindPut, p.Channel), id.Sequence(position.Sequence), func(r Record) (bool, error) {
+	err = j.read(ctx, channelSubject(kindPut, p.Channel), id.Sequence(position.Sequence), func(r Record) (bool, error) {
 		record, err := decode(r, &journalv1.PutRecord{})
 		if s := record.GetSettled(); err == nil && s.GetOperationId() == p.Operation.Id || s.GetOperationId() == string(FallbackID(id.OperationID(p.Operation.Id))) {
 			p.Settled, p.Attempts = s, s.Attempts

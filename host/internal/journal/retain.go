@@ -31,41 +31,28 @@ const roomSteps = 8
 // MakeRoom removes what is finished, oldest first, whatever its age, while the log is
 // nearly full: until an eighth of its bound is free, or nothing finished is left. What
 // came after a plug's cursor gives way last: a plug that never moves its cursor must not
-// stop all others. It returns whether there is room.
-func (j *Journal) MakeRoom(ctx context.Context, hooks []id.HookName) (bool, error) {
+// stop all others.
+func (j *Journal) MakeRoom(ctx context.Context, hooks []id.HookName) error {
 	first, err := j.store.Next(ctx, subject(kindEvents, ">"), 1)
 	if errors.Is(err, ErrNotFound) {
 		first, err = j.store.Next(ctx, ">", 1)
 	}
 	if err != nil {
-		return false, fmt.Errorf("make room in the journal: %w", err)
+		return fmt.Errorf("make room in the journal: %w", err)
 	}
 	end, err := j.store.End(ctx)
 	if err != nil {
-		return false, fmt.Errorf("make room in the journal: %w", err)
+		return fmt.Errorf("make room in the journal: %w", err)
 	}
 	step := (end-first.Sequence)/roomSteps + 1
 	for _, holding := range []bool{true, false} {
-		for old := first.Sequence; old < end+step; old += step {
-			if j.store.Look(ctx).roomy() {
-				return true, nil
-			}
+		for old := first.Sequence; old < end+step && !j.store.Look(ctx).roomy(); old += step {
 			if err := j.removeFinished(ctx, min(old, end), hooks, holding); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
-	return j.store.Look(ctx).roomy(), nil
-}
-
-// State says how the store does.
-func (j *Journal) State() State { return j.store.State() }
-
-// Room returns ErrFull, with the reason in words, while nothing new is taken in.
-func (j *Journal) Room() error {
-	if s := j.store.State(); s.Broken || s.full() {
-		return fmt.Errorf("%w: %s", ErrFull, s.Reason)
-	}
+	j.store.Look(ctx)
 	return nil
 }
 

@@ -14,6 +14,12 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
+// tooMuch is more records than any bound here allows.
+const tooMuch = 10_000
+
+// quiet is a channel of another network than laneA.
+var quiet = id.Channel{Network: "quiet", Source: "c"}
+
 // openBounded opens a journal with a bound of bytes, over a real server.
 func openBounded(t *testing.T, bytes int64) *Journal {
 	t.Helper()
@@ -32,7 +38,7 @@ func openBounded(t *testing.T, bytes int64) *Journal {
 // speak has a channel say something long until the journal takes no more.
 func speak(t *testing.T, j *Journal, c id.Channel) (said []id.Sequence) {
 	t.Helper()
-	for i := 0; ; i++ {
+	for i := range tooMuch {
 		record := &journalv1.EventsRecord{Events: []*plugv1.Event{{EventId: fmt.Sprint(i), MessageId: strings.Repeat("x", 4000)}}}
 		sequences, err := j.AppendEvents(t.Context(), []Run{{c, record}})
 		switch {
@@ -43,6 +49,8 @@ func speak(t *testing.T, j *Journal, c id.Channel) (said []id.Sequence) {
 		}
 		said = append(said, sequences[0])
 	}
+	t.Fatal("there is no end of what the journal takes")
+	return nil
 }
 
 func must(t *testing.T, err error) {
@@ -61,11 +69,11 @@ func TestRoom(t *testing.T) {
 	hooks := []id.HookName{"hook"}
 	_, err := j.EventLanes(t.Context(), "hook")
 	must(t, err)
-	must(t, j.SaveCursors(t.Context(), laneB.Network, []Cursor{{Cursor: &plugv1.Cursor{Scope: "b", Value: []byte("cursor")}}}))
-	quiet := said(t, j, laneB, "not done")
+	must(t, j.SaveCursors(t.Context(), quiet.Network, []Cursor{{Cursor: &plugv1.Cursor{Scope: "b", Value: []byte("cursor")}}}))
+	notDone := said(t, j, quiet, "not done")
 	parked := &journalv1.ParkedRecord{Operation: &journalv1.Operation{Id: "parked"}}
-	must(t, j.Park(t.Context(), laneB, parked))
-	must(t, j.Accept(t.Context(), []Accepted{{laneB, []*journalv1.Operation{{Id: "waits"}}}}))
+	must(t, j.Park(t.Context(), quiet, parked))
+	must(t, j.Accept(t.Context(), []Accepted{{quiet, []*journalv1.Operation{{Id: "waits"}}}}))
 
 	first := speak(t, j, laneA)
 	if s := j.State(); s.Bytes < bound || s.Bytes > bound+8192 {
@@ -75,17 +83,16 @@ func TestRoom(t *testing.T) {
 		t.Errorf("the reason is %v", err)
 	}
 	// Nothing is finished: nothing may give way, and nothing does.
-	if room, err := j.MakeRoom(t.Context(), hooks); room || err != nil {
-		t.Errorf("there is room: %v, %v", room, err)
+	must(t, j.MakeRoom(t.Context(), hooks))
+	if j.Room() == nil {
+		t.Error("there is room, and nothing was finished")
 	}
 	if got := kept(t, j, laneA); len(got) != len(first) {
 		t.Errorf("%d of %d records are left, none of which was finished", len(got), len(first))
 	}
 	// The first three quarters are: as many of them go as are needed, oldest first.
 	must(t, j.SaveDone(t.Context(), "hook", laneA, first[len(first)*3/4]))
-	if room, err := j.MakeRoom(t.Context(), hooks); !room || err != nil {
-		t.Fatalf("there is room: %v, %v", room, err)
-	}
+	must(t, j.MakeRoom(t.Context(), hooks))
 	got := kept(t, j, laneA)
 	gone := len(first) - len(got)
 	if gone < len(first)/8 || gone > len(first)*3/8 || got[0] != first[gone] {
@@ -96,7 +103,7 @@ func TestRoom(t *testing.T) {
 		t.Errorf("%d more were taken, %d had gone", len(more), gone)
 	}
 
-	if left := kept(t, j, laneB); len(left) != 1 || left[0] != quiet {
+	if left := kept(t, j, quiet); len(left) != 1 || left[0] != notDone {
 		t.Errorf("of what the hook is not done with, %v is left", left)
 	}
 	if list, err := j.ParkedOperations(t.Context()); err != nil || len(list) != 1 {
@@ -105,7 +112,7 @@ func TestRoom(t *testing.T) {
 	if queues, err := j.Queues(t.Context()); err != nil || len(queues) != 1 || queues[0].Waiting != 1 {
 		t.Errorf("waiting: %v, %v", queues, err)
 	}
-	if cursors, err := j.Cursors(t.Context(), laneB.Network); err != nil || len(cursors) != 1 {
+	if cursors, err := j.Cursors(t.Context(), quiet.Network); err != nil || len(cursors) != 1 {
 		t.Errorf("cursors: %v, %v", cursors, err)
 	}
 }
@@ -117,9 +124,8 @@ func TestRoomAfterTheCursor(t *testing.T) {
 	stays := Cursor{Cursor: &plugv1.Cursor{Scope: string(laneA.Source), Value: []byte("here")}, Follows: 1}
 	must(t, j.SaveCursors(t.Context(), laneA.Network, []Cursor{stays}))
 	first := speak(t, j, laneA)
-	if room, err := j.MakeRoom(t.Context(), nil); !room || err != nil {
-		t.Fatalf("there is room: %v, %v", room, err)
-	}
+	must(t, j.MakeRoom(t.Context(), nil))
+	must(t, j.Room())
 	if got := kept(t, j, laneA); len(got) == 0 || got[0] == first[0] {
 		t.Errorf("%d of %d records are left", len(got), len(first))
 	}
@@ -132,9 +138,9 @@ func TestHeadRoom(t *testing.T) {
 	j := openBounded(t, bound)
 	speak(t, j, laneA)
 	n := 0
-	for ; ; n++ {
+	for ; n < tooMuch; n++ {
 		operation := &journalv1.Operation{Id: fmt.Sprint(n), ActorId: strings.Repeat("x", 1000)}
-		err := j.Accept(t.Context(), []Accepted{{laneB, []*journalv1.Operation{operation}}})
+		err := j.Accept(t.Context(), []Accepted{{quiet, []*journalv1.Operation{operation}}})
 		if errors.Is(err, ErrFull) {
 			break
 		}
@@ -143,9 +149,35 @@ func TestHeadRoom(t *testing.T) {
 	if s := j.State(); n == 0 || s.Bytes < bound+bound/headRoom || s.Bytes > bound+bound/headRoom+8192 {
 		t.Errorf("%d operations were taken, and the log has %d bytes", n, s.Bytes)
 	}
-	must(t, j.SavePut(t.Context(), laneB, &journalv1.PutRecord{Attempt: &journalv1.Attempt{OperationId: "0"}}))
+	// Of operations for several channels all are refused, or none.
+	both := []Accepted{{laneA, []*journalv1.Operation{{Id: "a"}}}, {quiet, []*journalv1.Operation{{Id: "b"}}}}
+	if err := j.Accept(t.Context(), both); !errors.Is(err, ErrFull) {
+		t.Errorf("more operations: %v", err)
+	}
+	must(t, j.SavePut(t.Context(), quiet, &journalv1.PutRecord{Attempt: &journalv1.Attempt{OperationId: "0"}}))
 	must(t, j.SaveDone(t.Context(), "hook", laneA, 1))
-	must(t, j.Park(t.Context(), laneB, &journalv1.ParkedRecord{Operation: &journalv1.Operation{Id: "0"}}))
+	must(t, j.Park(t.Context(), quiet, &journalv1.ParkedRecord{Operation: &journalv1.Operation{Id: "0"}}))
+}
+
+// D5: a network for which operations wait may have to say something before they can be
+// finished, and is heard above the bound, so that the two don't wait for each other.
+func TestRoomForWhatFinishes(t *testing.T) {
+	const bound = 1 << 20
+	j := openBounded(t, bound)
+	must(t, j.Accept(t.Context(), []Accepted{{quiet, []*journalv1.Operation{{Id: "waits"}}}}))
+	out, err := j.End(t.Context())
+	must(t, err)
+	speak(t, j, laneA)
+	if len(speak(t, j, quiet)) == 0 {
+		t.Error("a network for which an operation waits is not heard")
+	}
+	if s := j.State(); !s.beyond() || s.Bytes > bound+bound/headRoom+8192 {
+		t.Errorf("it was heard until the log had %d bytes", s.Bytes)
+	}
+	must(t, j.SavePut(t.Context(), quiet, &journalv1.PutRecord{Settled: &journalv1.Settled{Position: &journalv1.Position{Sequence: uint64(out)}}}))
+	if waits, err := j.waits(t.Context(), quiet.Network); waits || err != nil {
+		t.Errorf("when all is settled, operations wait: %v, %v", waits, err)
+	}
 }
 
 // D5: of a network's gaps, and of what an instance was, only the last record is kept.

@@ -33,10 +33,15 @@ type State struct {
 // is made free when finished records give way.
 const headRoom = 8
 
-// full tells whether no events are taken.
+// full tells whether nothing new is taken in.
 func (s State) full() bool {
 	m := s.matter()
 	return m.disk || m.bytes
+}
+
+// beyond tells whether the room above MaxBytes is used up too.
+func (s State) beyond() bool {
+	return s.MaxBytes > 0 && s.Bytes >= s.MaxBytes+s.MaxBytes/headRoom
 }
 
 // Tight tells whether finished records are to give way (Journal.MakeRoom).
@@ -83,25 +88,4 @@ func size(entries []Entry) (bytes int64) {
 		bytes += int64(len(e.Subject) + len(e.Data) + recordBytes)
 	}
 	return bytes
-}
-
-// admit refuses entries that have to wait for room. What says how far something has
-// come is never refused: without it nothing could be finished and give way.
-func (s State) admit(entries []Entry) error {
-	if s.Broken {
-		return errReopening // it would not answer
-	}
-	for _, e := range entries {
-		switch kind, _, _ := strings.Cut(e.Subject, "."); kind {
-		case kindEvents, kindCursor, kindGap:
-			if s.full() {
-				return fmt.Errorf("%w: %s", ErrFull, s.reason())
-			}
-		case kindOut:
-			if s.MaxBytes > 0 && s.Bytes >= s.MaxBytes+s.MaxBytes/headRoom {
-				return fmt.Errorf("%w: %s", ErrFull, s.reason())
-			}
-		}
-	}
-	return nil
 }

@@ -36,8 +36,7 @@ type Record struct {
 // All methods are safe for concurrent use. Sequences grow over the whole log,
 // and a record that has one was stored before every record with a greater one.
 type Store interface {
-	// Append stores the entries and returns when each is durable or refused; with
-	// ErrFull where a bound is reached. The
+	// Append stores the entries and returns when each is durable or refused. The
 	// entries of one call may be stored in any order among themselves, and some
 	// may be refused: sequences holds 0 for those, and err says why. Calls that
 	// are made one after another are stored in that order.
@@ -75,6 +74,10 @@ type Store interface {
 
 	// Get returns the entries of the map under the filter; none is no error.
 	Get(ctx context.Context, filter string) ([]Record, error)
+
+	// Counts counts the records of the log and the entries of the map by the first
+	// token of their subjects.
+	Counts(ctx context.Context) (map[string]uint64, error)
 
 	// State says how the store does, as it was within the last second. It waits for
 	// nothing. Look says how it does now.

@@ -285,14 +285,18 @@ func (Resolution) EnumDescriptor() ([]byte, []int) {
 	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
-// Meta is written once, when the journal is made.
+// Meta is written when the journal is made, and again at the first start after each
+// boot of the machine: a power loss may have taken records whose sequences are then
+// given to others.
 type Meta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Number of the format; a host refuses one that it does not know.
 	Format uint32 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
-	// Random, made with the journal and new at every restore: part of every
-	// operation id, so that no id is ever used for two things.
-	Epoch         []byte `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Random, part of the id of every operation whose cause has this record's sequence
+	// or a later one, so that no id is ever used for two things.
+	Epoch []byte `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The boot of the machine that it was written in, as the kernel calls it.
+	Boot          string `protobuf:"bytes,3,opt,name=boot,proto3" json:"boot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,6 +343,13 @@ func (x *Meta) GetEpoch() []byte {
 		return x.Epoch
 	}
 	return nil
+}
+
+func (x *Meta) GetBoot() string {
+	if x != nil {
+		return x.Boot
+	}
+	return ""
 }
 
 // InstanceRecord binds a config's instance name to the network it was, and the
@@ -2350,10 +2361,11 @@ var File_plughost_journal_v1_journal_proto protoreflect.FileDescriptor
 
 const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"4\n" +
+	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"H\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\fR\x05epoch\"\xb7\x01\n" +
+	"\x05epoch\x18\x02 \x01(\fR\x05epoch\x12\x12\n" +
+	"\x04boot\x18\x03 \x01(\tR\x04boot\"\xb7\x01\n" +
 	"\x0eInstanceRecord\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12J\n" +

@@ -13,6 +13,7 @@ import (
 var config = template.Must(template.New("config").Parse(`version: 1
 data_dir: {{printf "%q" .DataDir}}
 plugs_dir: {{printf "%q" .PlugsDir}}
+journal: {ballast: 16MiB} # of a directory for temporary files, perhaps in memory
 plugs:
   north: {use: webchat, config: {listen: "{{index .Listen "north"}}", title: North}}
   south: {use: webchat, config: {listen: "{{index .Listen "south"}}", title: South}}
