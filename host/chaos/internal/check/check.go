@@ -79,6 +79,7 @@ type source struct {
 	token    ledger.Token
 	revision int
 	answers  ledger.Token
+	again    bool // it was said once more
 }
 
 // pair is a message and a member where it should be.
@@ -157,8 +158,13 @@ func (c *checker) index() {
 		}
 		for _, l := range lines {
 			t, revision, ok := ledger.Find(l.Text)
-			if s := c.sources[t]; ok && l.Kind == ledger.Edited && l.By == ledger.Stranger && s != nil {
+			s := c.sources[t]
+			switch {
+			case !ok || s == nil || l.By != ledger.Stranger:
+			case l.Kind == ledger.Edited:
 				s.revision = max(s.revision, revision)
+			case l.Kind == ledger.Said && l.N != s.N:
+				s.again = true
 			}
 		}
 	}

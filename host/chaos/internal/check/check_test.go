@@ -128,6 +128,12 @@ func TestCheck(t *testing.T) {
 			lines := m.Lines[exactly.Plug]
 			lines[0].N, lines[1].N = lines[1].N, lines[0].N
 		}},
+		"said again where it was not heard at first (O6)": {make: func(m *made) {
+			m.Plan.Networks[0].Replays = false
+			m.line(ledger.Line{Kind: ledger.Said, Member: from, ID: "m00001", By: ledger.Stranger, Text: ledger.Mark(1, 0)})
+			m.says(2)
+			m.says(1)
+		}},
 		"bridged back": {want: "bridged back", make: func(m *made) {
 			op := m.says(1)[exactly]
 			m.line(ledger.Line{Kind: ledger.Said, Member: from, ID: "back", By: ledger.Host, Operation: op.ID, Text: op.Text})

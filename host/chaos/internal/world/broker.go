@@ -157,7 +157,7 @@ func (b *broker) again(ctx context.Context, down time.Duration) error {
 	b.restart.Lock()
 	defer b.restart.Unlock()
 	b.Stop()
-	wait(ctx, down)
+	pause(ctx, down)
 	return b.Start(context.WithoutCancel(ctx))
 }
 
