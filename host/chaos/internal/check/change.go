@@ -13,7 +13,7 @@ import (
 // deleted checks that a deleted message is gone.
 func (c *checker) deleted(s *source, to ledger.Member, copies []*copyOf) {
 	n := c.Plan.Network(to.Plug)
-	if !slices.ContainsFunc(c.events[about{s.Member, s.ID}], func(e *record.Event) bool { return e.Kind == ledger.Deleted }) {
+	if !c.heardDelete(s) {
 		return // it was never heard, which is judged where it was said
 	}
 	left := slices.DeleteFunc(slices.Clone(copies), func(m *copyOf) bool { return m.Deleted })
@@ -30,6 +30,11 @@ func (c *checker) deleted(s *source, to ledger.Member, copies []*copyOf) {
 	default:
 		c.violate("conversations 4", "delete missing", s.token, to, "it was deleted, %d of %d copies are there, and the journal says %s: %s", len(left), len(copies), op.Outcome(), op.Settled.Reason)
 	}
+}
+
+// heardDelete tells whether the journal knows that a message was deleted.
+func (c *checker) heardDelete(s *source) bool {
+	return slices.ContainsFunc(c.events[about{s.Member, s.ID}], func(e *record.Event) bool { return e.Kind == ledger.Deleted })
 }
 
 func (c *checker) isParked(op *record.Operation) bool {

@@ -50,6 +50,17 @@ func TestCheck(t *testing.T) {
 			m.now = m.now.Add(time.Minute)
 			m.line(ledger.Line{Kind: ledger.Offline, Member: from, Connection: "c1"})
 		}},
+		"deleted before its plug had read it": {make: func(m *made) {
+			m.Plan.Networks[0].Forgets = true
+			m.line(ledger.Line{Kind: ledger.Said, Member: from, ID: "m00001", By: ledger.Stranger, Text: ledger.Mark(1, 0)})
+			m.does(ledger.Deleted, 1, 0)
+		}},
+		"deleted, and the plug told neither": {want: "lost", make: func(m *made) {
+			m.Plan.Networks[0].Forgets = true
+			for _, k := range []ledger.Kind{ledger.Said, ledger.Deleted} {
+				m.line(ledger.Line{Kind: k, Member: from, ID: "m00001", By: ledger.Stranger, Text: ledger.Mark(1, 0)})
+			}
+		}},
 		"parked, and the network refused it": {make: func(m *made) {
 			op := m.says(1)[exactly]
 			m.forget(op)

@@ -83,6 +83,10 @@ func (c *checker) inbound(l ledger.Line) {
 		c.Allowed[allowGap]++
 		return
 	}
+	if l.Kind != ledger.Deleted && c.forgotten(s) {
+		c.Allowed[allowForgotten]++
+		return
+	}
 	c.violate("D1", "lost", s.token, l.Member, "the journal has no event of it: %s", l)
 }
 
