@@ -69,14 +69,13 @@ func (o *options) run() error {
 	if err != nil {
 		return err
 	}
-	wo := world.Options{Plan: p, Bin: bin, Dir: dir, Say: os.Stderr}
+	wo := world.Options{Plan: p, Bin: bin, Dir: dir, DataDir: filepath.Join(dir, "data"), Say: os.Stderr}
+	unmount := func() error { return nil }
 	if o.FullDisk {
 		wo.DataDir = filepath.Join(dir, "disk", "data")
-		unmount, err := world.TempDisk(filepath.Join(dir, "disk"), smallDisk)
-		if err != nil {
+		if unmount, err = world.TempDisk(filepath.Join(dir, "disk"), smallDisk); err != nil {
 			return err
 		}
-		defer func() { _ = unmount() }()
 	}
 	run, counts, broken, err := o.happen(ctx, wo)
 	if err == nil {
@@ -86,12 +85,12 @@ func (o *options) run() error {
 		}
 	}
 	if err != nil {
-		if o.FullDisk {
-			err = errors.Join(err, os.CopyFS(filepath.Join(dir, "data"), os.DirFS(wo.DataDir)))
+		if o.FullDisk { // what was on the small disk would be gone with it
+			err = errors.Join(err, os.CopyFS(filepath.Join(dir, "data"), os.DirFS(wo.DataDir)), unmount())
 		}
 		return fmt.Errorf("%w\nseed %d; everything is kept in %s", err, o.Seed, dir)
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(unmount(), os.RemoveAll(dir))
 }
 
 // smallDisk is the size of the disk that runs full.

@@ -70,15 +70,15 @@ func between(d *rand.Rand, least, most time.Duration) time.Duration {
 func (p *Plan) killHost(most time.Duration) func(*rand.Rand) Step {
 	return func(d *rand.Rand) Step {
 		s := Step{Do: KillHost, For: between(d, 0, most)}
-		p.burst(d, &s, slices.Concat(p.Conversations...), 8, 20)
+		p.burst(d, &s, slices.Concat(p.Conversations...), 10, 20)
 		return s
 	}
 }
 
-// burst draws the burst of a kill: count messages in each of some of the channels of
-// simulated networks, where anybody can speak at any time.
+// burst draws the burst of a kill: count messages in each of some of the channels, but
+// webchat's: its page is down with its plug.
 func (p *Plan) burst(d *rand.Rand, s *Step, members []ledger.Member, channels, count int) {
-	members = slices.DeleteFunc(members, func(m ledger.Member) bool { return p.Network(m.Plug).Account == nil })
+	members = slices.DeleteFunc(members, func(m ledger.Member) bool { return p.Network(m.Plug).Use == "webchat" })
 	d.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	for _, m := range members[:min(channels, len(members))] {
 		for range count {

@@ -30,7 +30,7 @@ type Options struct {
 	Bin string
 	// Dir is where everything is written.
 	Dir string
-	// DataDir is the host's; in Dir if empty.
+	// DataDir is the host's.
 	DataDir string
 	// Say takes word of what goes on.
 	Say io.Writer
@@ -63,9 +63,6 @@ type speaker interface {
 // New starts everything and returns when each channel hears.
 func New(ctx context.Context, o Options) (w *World, err error) {
 	w = &World{Options: o, speakers: map[string]speaker{}, counts: map[string]int{}, config: filepath.Join(o.Dir, "plughost.yaml")}
-	if w.DataDir == "" {
-		w.DataDir = filepath.Join(o.Dir, "data")
-	}
 	defer func() {
 		if err != nil {
 			w.Close()
