@@ -15,7 +15,7 @@ const (
 	allowRefused    = `parked, refused (contract, verdict REFUSED: "certainly not sent; the network refused it | parks it with the reason")`
 	allowUncertain  = `parked, uncertain (contract, verdict UNCERTAIN: "inside the window of idempotent_put tries again up to 5 times, without it once; then parks it and the channel goes on")`
 	allowPoison     = `parked, poison (D4: "if the last of them crashed too, the reason is poison")`
-	allowSentAnyway = `a copy of what was parked as uncertain (contract: UNCERTAIN is "may have been sent")`
+	allowSentAnyway = `there, though parked as uncertain (contract: UNCERTAIN is "may have been sent")`
 	allowAtLeast    = `twice (D3: "At least once; exactly once inside the window of the plug's idempotent_put, or where echoes carry the operation id")`
 	allowLateEcho   = `twice, since the echo came after the wait (O5: "a new attempt waits for the scope's caught_up plus settle_timeout")`
 	allowGap        = `never heard (D1: "Where a network can't replay, or refuses the cursor, the plug sends a Gap")`
@@ -37,7 +37,7 @@ func retries(n *plan.Network) uint32 {
 // parked tells whether an operation was parked as the contract allows, and by which
 // sentence.
 func (c *checker) parked(op *record.Operation) (sentence string, ok bool) {
-	if op.Outcome() != journalv1.Outcome_OUTCOME_PARKED || op.Parked == nil {
+	if op == nil || op.Outcome() != journalv1.Outcome_OUTCOME_PARKED || op.Parked == nil {
 		return "", false
 	}
 	switch {

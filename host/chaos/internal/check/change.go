@@ -103,8 +103,11 @@ func (c *checker) reactions(s *source, to ledger.Member, copies []*copyOf) {
 	}
 	live := slices.DeleteFunc(slices.Clone(copies), func(m *copyOf) bool { return m.Deleted })
 	of := map[string]*record.Operation{} // the last about each reaction
+	unknown := map[string]bool{}         // whether one before it may have been sent all the same
 	for _, op := range c.operations[about{s.Member, s.ID}] {
 		if op.Member == to && op.Reaction != "" {
+			sentence, parked := c.parked(of[op.Reaction])
+			unknown[op.Reaction] = unknown[op.Reaction] || parked && sentence == allowUncertain
 			of[op.Reaction] = op
 		}
 	}
@@ -128,6 +131,8 @@ func (c *checker) reactions(s *source, to ledger.Member, copies []*copyOf) {
 		case op.Settled == nil: // left waiting, which is reported
 		case c.isParked(op):
 		case len(live) == 0: // nothing is there that it could be on; judged elsewhere
+		case unknown[r] && op.Outcome() == journalv1.Outcome_OUTCOME_DROPPED:
+			c.Allowed[allowSentAnyway]++ // what isn't known to be there is not taken back
 		case c.hadNoTarget(s, to, op):
 			c.Allowed[allowNoTarget]++
 		default:

@@ -212,6 +212,15 @@ func TestCheck(t *testing.T) {
 			m.changes(ledger.Reacted, 1, 0, there)
 			m.forget(m.changes(ledger.Unreacted, 1, 0, there)[exactly])
 		}},
+		"reaction not taken back, for it was parked as uncertain": {make: func(m *made) {
+			there := m.says(1)
+			op := m.changes(ledger.Reacted, 1, 0, there)[exactly]
+			m.attempts(op)
+			m.parks(op, uncertain)
+			removal := m.changes(ledger.Unreacted, 1, 0, there)[exactly]
+			m.forget(removal)
+			m.settles(removal, dropped, "there is no such reaction of ours")
+		}},
 		"wrong reply": {want: "wrong reply", make: func(m *made) {
 			m.says(1)
 			m.says(2)
