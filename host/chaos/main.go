@@ -122,6 +122,7 @@ func (o *options) happen(ctx context.Context, wo world.Options) (run check.Run, 
 	if run.Lines, err = w.Lines(ctx); err != nil {
 		return run, nil, nil, err
 	}
+	run.Yields = w.Yields()
 	var plugs []string
 	for _, n := range wo.Plan.Networks {
 		plugs = append(plugs, n.Plug)

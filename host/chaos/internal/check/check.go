@@ -19,6 +19,8 @@ type Run struct {
 	// Files has the hash of each file that a plug's network gave out, by the hash that
 	// it should have.
 	Files map[string]map[string]string
+	// Yields are what a subscriber of everything was given, in order.
+	Yields []Yield
 	// SettleTimeout is the host's.
 	SettleTimeout time.Duration
 }
@@ -116,6 +118,7 @@ func Check(r Run) Report {
 		c.originFiles(s)
 	}
 	c.inOrder()
+	c.yields()
 	return c.Report
 }
 

@@ -45,6 +45,7 @@ type World struct {
 	broker   *broker
 	speakers map[string]speaker
 	host     host
+	listener *listener
 
 	mu         sync.Mutex
 	counts     map[string]int
@@ -107,6 +108,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 		return w, err
 	}
 	w.api = api.NewClient(w.DataDir)
+	w.listener = listen(w.api)
 	if err := w.host.start(w.Bin, w.config, w.Dir); err != nil {
 		return w, err
 	}
@@ -249,6 +251,7 @@ func (w *World) warm(ctx context.Context) error {
 func (w *World) Close() {
 	w.host.kill()
 	if w.api != nil {
+		w.listener.close()
 		w.api.Close()
 	}
 	for _, s := range w.speakers {
