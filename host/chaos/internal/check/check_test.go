@@ -171,13 +171,12 @@ func TestCheck(t *testing.T) {
 		}},
 		"a message before the outcome of its send (O1)": {want: "yielded too early", make: func(m *made) {
 			op := m.says(1)[exactly]
-			m.Yields = []Yield{{Stream: 1, Member: exactly, MessageID: "x"}, {Stream: 1, Settled: op.ID, Member: exactly, Receipts: []string{"x"}}}
+			m.Yields = []Yield{{Stream: 1, Member: exactly, MessageID: "x", Time: op.Attempts[0].Time.Add(time.Second)}, {Stream: 1, Settled: op.ID, Member: exactly, Receipts: []string{"x"}}}
 		}},
 		"a message after the hold (O5)": {make: func(m *made) {
 			op := m.says(1)[exactly]
 			op.Settled.By = journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME
-			op.Settled.Time = op.Attempts[0].Deadline.Add(m.SettleTimeout)
-			m.Yields = []Yield{{Stream: 1, Member: exactly, MessageID: "x"}, {Stream: 1, Settled: op.ID, Member: exactly, Receipts: []string{"x"}}}
+			m.Yields = []Yield{{Stream: 1, Member: exactly, MessageID: "x", Time: op.Attempts[0].Time.Add(m.SettleTimeout)}, {Stream: 1, Settled: op.ID, Member: exactly, Receipts: []string{"x"}}}
 		}},
 		"left waiting (D3)": {want: "left waiting", make: func(m *made) { m.says(1)[exactly].Settled = nil }},
 		"an attempt before the wait (O5)": {want: "attempt too early", make: func(m *made) {

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"time"
+
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/record"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
@@ -8,6 +10,8 @@ import (
 
 // Yield is one entry of a subscription to the host's events.
 type Yield struct {
+	// Time is when it was received: later than when it was yielded, if anything.
+	Time time.Time
 	// Stream counts the streams: each begins anew, and promises hold within one.
 	Stream int
 	// Settled is the operation whose outcome this entry tells; empty for an event.
@@ -27,7 +31,7 @@ const allowHeldLong = `yielded before its send was settled, after the hold (O5: 
 // message even where no echo names it (O1).
 func (c *checker) yields() {
 	stream := 0
-	settled, messages := map[string]bool{}, map[about]bool{}
+	settled, messages := map[string]bool{}, map[about]time.Time{}
 	for _, y := range c.Yields {
 		if y.Stream != stream {
 			stream = y.Stream
@@ -39,7 +43,7 @@ func (c *checker) yields() {
 				c.violate("O1", "yielded too early", c.token(op), y.Member, "the echo of operation %s came before its outcome on the same stream", op.ID)
 			}
 			if y.MessageID != "" {
-				messages[about{y.Member, y.MessageID}] = true
+				messages[about{y.Member, y.MessageID}] = y.Time
 			}
 			continue
 		}
@@ -49,9 +53,10 @@ func (c *checker) yields() {
 		}
 		settled[op.ID] = true
 		for _, r := range y.Receipts {
+			yielded, before := messages[about{y.Member, r}]
 			switch {
-			case op.Kind != ledger.Said || !messages[about{y.Member, r}]:
-			case c.heldLong(op):
+			case op.Kind != ledger.Said || !before:
+			case c.heldLong(op, yielded):
 				c.Allowed[allowHeldLong]++
 			default:
 				c.violate("O1", "yielded too early", c.token(op), y.Member, "message %s came before the outcome of operation %s, which sent it, on the same stream", r, op.ID)
@@ -60,9 +65,9 @@ func (c *checker) yields() {
 	}
 }
 
-// heldLong tells whether the outcome of an operation came when its events were no longer
-// held for it.
-func (c *checker) heldLong(op *record.Operation) bool {
-	return op.Settled != nil && op.Settled.By == journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME && len(op.Attempts) > 0 &&
-		op.Settled.Time.Sub(op.Attempts[len(op.Attempts)-1].Deadline) >= c.SettleTimeout
+// heldLong tells whether an event of an operation that was uncertain for a time came
+// when it had been held for it as long as it may be.
+func (c *checker) heldLong(op *record.Operation, yielded time.Time) bool {
+	uncertain := op.Uncertain() > 1 || op.Settled != nil && op.Settled.By != journalv1.SettledBy_SETTLED_BY_ANSWER
+	return uncertain && len(op.Attempts) > 0 && yielded.Sub(op.Attempts[0].Time) >= c.SettleTimeout
 }

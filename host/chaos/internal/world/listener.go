@@ -41,7 +41,7 @@ func (l *listener) close() {
 }
 
 func (l *listener) take(stream int, r *hostv1.SubscribeResponse) {
-	y := check.Yield{Stream: stream}
+	y := check.Yield{Time: time.Now(), Stream: stream}
 	switch {
 	case r.GetPutSettled() != nil:
 		op := r.GetPutSettled().Operation
