@@ -58,7 +58,11 @@ func (o *options) run() error {
 		printPlan(os.Stdout, p)
 		return nil
 	}
-	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d\n", o.Seed, o.Length, o.Length, o.Seed)
+	flags := ""
+	if o.FullDisk {
+		flags = " FLAGS=-full-disk"
+	}
+	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d%s\n", o.Seed, o.Length, o.Length, o.Seed, flags)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	bin, err := filepath.Abs(o.bin)
