@@ -58,7 +58,11 @@ func (o *options) run() error {
 		printPlan(os.Stdout, p)
 		return nil
 	}
-	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d\n", o.Seed, o.Length, o.Length, o.Seed)
+	flags := ""
+	if o.FullDisk {
+		flags = " FLAGS=-full-disk"
+	}
+	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d%s\n", o.Seed, o.Length, o.Length, o.Seed, flags)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	bin, err := filepath.Abs(o.bin)
@@ -69,14 +73,13 @@ func (o *options) run() error {
 	if err != nil {
 		return err
 	}
-	wo := world.Options{Plan: p, Bin: bin, Dir: dir, Say: os.Stderr}
+	wo := world.Options{Plan: p, Bin: bin, Dir: dir, DataDir: filepath.Join(dir, "data"), Say: os.Stderr}
+	unmount := func() error { return nil }
 	if o.FullDisk {
 		wo.DataDir = filepath.Join(dir, "disk", "data")
-		unmount, err := world.TempDisk(filepath.Join(dir, "disk"), smallDisk)
-		if err != nil {
+		if unmount, err = world.TempDisk(filepath.Join(dir, "disk"), smallDisk); err != nil {
 			return err
 		}
-		defer func() { _ = unmount() }()
 	}
 	run, counts, broken, err := o.happen(ctx, wo)
 	if err == nil {
@@ -86,12 +89,12 @@ func (o *options) run() error {
 		}
 	}
 	if err != nil {
-		if o.FullDisk {
-			err = errors.Join(err, os.CopyFS(filepath.Join(dir, "data"), os.DirFS(wo.DataDir)))
+		if o.FullDisk { // what was on the small disk would be gone with it
+			err = errors.Join(err, os.CopyFS(filepath.Join(dir, "data"), os.DirFS(wo.DataDir)), unmount())
 		}
 		return fmt.Errorf("%w\nseed %d; everything is kept in %s", err, o.Seed, dir)
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(unmount(), os.RemoveAll(dir))
 }
 
 // smallDisk is the size of the disk that runs full.
@@ -123,6 +126,7 @@ func (o *options) happen(ctx context.Context, wo world.Options) (run check.Run, 
 	if run.Lines, err = w.Lines(ctx); err != nil {
 		return run, nil, nil, err
 	}
+	run.Yields = w.Yields()
 	var plugs []string
 	for _, n := range wo.Plan.Networks {
 		plugs = append(plugs, n.Plug)

@@ -23,7 +23,7 @@ var effects = []string{
 	string(plan.FromDevice), string(plan.Again),
 	check.Settled + "ANSWER", check.Settled + "ECHO", check.Settled + "PUT_OUTCOME", check.Settled + "HOST",
 	check.ParkedAs + "VERDICT_REFUSED", check.ParkedAs + "VERDICT_UNCERTAIN",
-	check.ShownTwice, check.Replayed, check.Withheld,
+	check.ShownTwice, check.Replayed, check.Withheld, check.Echoes,
 	check.Refused + "not_sent", check.Refused + "rate_limited", check.Refused + "refused", check.Refused + "uncertain",
 	check.Refused + "no_answer", check.Refused + "disconnect",
 }

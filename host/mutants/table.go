@@ -167,8 +167,8 @@ var mutations = []mutation{
 	{
 		name: "put: the deadline counts from before the attempt's record",
 		file: attemptFile,
-		old:  "	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))\n",
-		new:  "",
+		old:  "	o.until = time.Now().Add(timeout + rpcMargin)\n",
+		new:  "	o.until = now.Add(timeout + rpcMargin)\n",
 	},
 	{
 		name: "put: parts that were sent are forgotten",

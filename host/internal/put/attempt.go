@@ -76,9 +76,9 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		return nil, 0, err
 	}
 	// The record may have taken its time; what the next attempt waits for is the
-	// deadline of this RPC. (In the record it doesn't count: a host that reads it
-	// has new processes.)
-	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))
+	// deadline of this RPC, by a clock that nobody sets. (In the record it doesn't
+	// count: a host that reads it has new processes.)
+	o.until = time.Now().Add(timeout + rpcMargin)
 	o.attempt, o.process, o.certain = a, slot.process, false
 	slot.paid(slot.parts(action, len(a.Sent)))
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
@@ -184,7 +184,8 @@ func (o *operation) keepSent(response *plugv1.PutResponse) {
 func (o *operation) notSent(ctx context.Context) error {
 	o.attempt.Uncertain--
 	o.attempt.NotSent = true
-	o.attempt.Deadline = timestamppb.Now() // its RPC has ended
+	o.until = time.Now()
+	o.attempt.Deadline = timestamppb.New(o.until) // its RPC has ended
 	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: o.attempt}); err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type operation struct {
 
 	attempt  *journalv1.Attempt       // the last one; nil before the first
 	process  uint64                   // the plug's process that the last one went to
+	until    time.Time                // when that one's RPC gives up
 	passes   []*gate.Pass             // of all attempts that may have been sent
 	folded   []string                 // edits whose content is sent in place of the first
 	of       string                   // the operation whose messages are edited

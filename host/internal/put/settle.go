@@ -162,7 +162,7 @@ func (o *operation) next() (at time.Time, changed <-chan struct{}) {
 	}
 	// A new process can't be running the last attempt any more; the same may,
 	// until the RPC's own deadline.
-	from := o.attempt.Deadline.AsTime()
+	from := o.until
 	if p.process != o.process {
 		from = time.Unix(0, 1)
 	}

@@ -15,10 +15,11 @@ const (
 	allowRefused    = `parked, refused (contract, verdict REFUSED: "certainly not sent; the network refused it | parks it with the reason")`
 	allowUncertain  = `parked, uncertain (contract, verdict UNCERTAIN: "inside the window of idempotent_put tries again up to 5 times, without it once; then parks it and the channel goes on")`
 	allowPoison     = `parked, poison (D4: "if the last of them crashed too, the reason is poison")`
-	allowSentAnyway = `a copy of what was parked as uncertain (contract: UNCERTAIN is "may have been sent")`
+	allowSentAnyway = `there, though parked as uncertain (contract: UNCERTAIN is "may have been sent")`
 	allowAtLeast    = `twice (D3: "At least once; exactly once inside the window of the plug's idempotent_put, or where echoes carry the operation id")`
 	allowLateEcho   = `twice, since the echo came after the wait (O5: "a new attempt waits for the scope's caught_up plus settle_timeout")`
 	allowGap        = `never heard (D1: "Where a network can't replay, or refuses the cursor, the plug sends a Gap")`
+	allowForgotten  = `deleted before its plug had read it, and the delete came (conversations 13: "Deleting a message erases its text"; plugins/webchat/README.md: "Deleting a message takes its words, those of its edits and its files from the disk")`
 	allowDeleted    = `deleted before it was sent (conversations 4: "An edit or delete of a message that still waits is folded in")`
 	allowRepost     = `reposted (contract, verdicts TARGET_GONE and UNSUPPORTED: "edit → repost")`
 	allowNoTarget   = `a reaction to what was parked (contract, verdict TARGET_GONE: "reaction, delete → done")`
@@ -36,7 +37,7 @@ func retries(n *plan.Network) uint32 {
 // parked tells whether an operation was parked as the contract allows, and by which
 // sentence.
 func (c *checker) parked(op *record.Operation) (sentence string, ok bool) {
-	if op.Outcome() != journalv1.Outcome_OUTCOME_PARKED || op.Parked == nil {
+	if op == nil || op.Outcome() != journalv1.Outcome_OUTCOME_PARKED || op.Parked == nil {
 		return "", false
 	}
 	switch {
@@ -48,6 +49,12 @@ func (c *checker) parked(op *record.Operation) (sentence string, ok bool) {
 		return allowUncertain, op.Uncertain() > retries(c.Plan.Network(op.Plug))
 	}
 	return "", false
+}
+
+// forgotten tells whether something was said that its network has no more, and the
+// journal knows that it was deleted.
+func (c *checker) forgotten(s *source) bool {
+	return c.Plan.Network(s.Plug).Forgets && s.Deleted && c.heardDelete(s)
 }
 
 // unheard tells whether something that a network shows may have been missed by its

@@ -13,7 +13,7 @@ import (
 // deleted checks that a deleted message is gone.
 func (c *checker) deleted(s *source, to ledger.Member, copies []*copyOf) {
 	n := c.Plan.Network(to.Plug)
-	if !slices.ContainsFunc(c.events[about{s.Member, s.ID}], func(e *record.Event) bool { return e.Kind == ledger.Deleted }) {
+	if !c.heardDelete(s) {
 		return // it was never heard, which is judged where it was said
 	}
 	left := slices.DeleteFunc(slices.Clone(copies), func(m *copyOf) bool { return m.Deleted })
@@ -30,6 +30,11 @@ func (c *checker) deleted(s *source, to ledger.Member, copies []*copyOf) {
 	default:
 		c.violate("conversations 4", "delete missing", s.token, to, "it was deleted, %d of %d copies are there, and the journal says %s: %s", len(left), len(copies), op.Outcome(), op.Settled.Reason)
 	}
+}
+
+// heardDelete tells whether the journal knows that a message was deleted.
+func (c *checker) heardDelete(s *source) bool {
+	return slices.ContainsFunc(c.events[about{s.Member, s.ID}], func(e *record.Event) bool { return e.Kind == ledger.Deleted })
 }
 
 func (c *checker) isParked(op *record.Operation) bool {
@@ -98,8 +103,11 @@ func (c *checker) reactions(s *source, to ledger.Member, copies []*copyOf) {
 	}
 	live := slices.DeleteFunc(slices.Clone(copies), func(m *copyOf) bool { return m.Deleted })
 	of := map[string]*record.Operation{} // the last about each reaction
+	unknown := map[string]bool{}         // whether one before it may have been sent all the same
 	for _, op := range c.operations[about{s.Member, s.ID}] {
 		if op.Member == to && op.Reaction != "" {
+			sentence, parked := c.parked(of[op.Reaction])
+			unknown[op.Reaction] = unknown[op.Reaction] || parked && sentence == allowUncertain
 			of[op.Reaction] = op
 		}
 	}
@@ -123,6 +131,8 @@ func (c *checker) reactions(s *source, to ledger.Member, copies []*copyOf) {
 		case op.Settled == nil: // left waiting, which is reported
 		case c.isParked(op):
 		case len(live) == 0: // nothing is there that it could be on; judged elsewhere
+		case unknown[r] && op.Outcome() == journalv1.Outcome_OUTCOME_DROPPED:
+			c.Allowed[allowSentAnyway]++ // what isn't known to be there is not taken back
 		case c.hadNoTarget(s, to, op):
 			c.Allowed[allowNoTarget]++
 		default:

@@ -19,6 +19,8 @@ type Run struct {
 	// Files has the hash of each file that a plug's network gave out, by the hash that
 	// it should have.
 	Files map[string]map[string]string
+	// Yields are what a subscriber of everything was given, in order.
+	Yields []Yield
 	// SettleTimeout is the host's.
 	SettleTimeout time.Duration
 }
@@ -79,6 +81,7 @@ type source struct {
 	token    ledger.Token
 	revision int
 	answers  ledger.Token
+	again    bool // it was said once more
 }
 
 // pair is a message and a member where it should be.
@@ -115,6 +118,7 @@ func Check(r Run) Report {
 		c.originFiles(s)
 	}
 	c.inOrder()
+	c.yields()
 	return c.Report
 }
 
@@ -157,8 +161,13 @@ func (c *checker) index() {
 		}
 		for _, l := range lines {
 			t, revision, ok := ledger.Find(l.Text)
-			if s := c.sources[t]; ok && l.Kind == ledger.Edited && l.By == ledger.Stranger && s != nil {
+			s := c.sources[t]
+			switch {
+			case !ok || s == nil || l.By != ledger.Stranger:
+			case l.Kind == ledger.Edited:
 				s.revision = max(s.revision, revision)
+			case l.Kind == ledger.Said && l.N != s.N:
+				s.again = true
 			}
 		}
 	}

@@ -50,6 +50,17 @@ func TestCheck(t *testing.T) {
 			m.now = m.now.Add(time.Minute)
 			m.line(ledger.Line{Kind: ledger.Offline, Member: from, Connection: "c1"})
 		}},
+		"deleted before its plug had read it": {make: func(m *made) {
+			m.Plan.Networks[0].Forgets = true
+			m.line(ledger.Line{Kind: ledger.Said, Member: from, ID: "m00001", By: ledger.Stranger, Text: ledger.Mark(1, 0)})
+			m.does(ledger.Deleted, 1, 0)
+		}},
+		"deleted, and the plug told neither": {want: "lost", make: func(m *made) {
+			m.Plan.Networks[0].Forgets = true
+			for _, k := range []ledger.Kind{ledger.Said, ledger.Deleted} {
+				m.line(ledger.Line{Kind: k, Member: from, ID: "m00001", By: ledger.Stranger, Text: ledger.Mark(1, 0)})
+			}
+		}},
 		"parked, and the network refused it": {make: func(m *made) {
 			op := m.says(1)[exactly]
 			m.forget(op)
@@ -128,6 +139,12 @@ func TestCheck(t *testing.T) {
 			lines := m.Lines[exactly.Plug]
 			lines[0].N, lines[1].N = lines[1].N, lines[0].N
 		}},
+		"said again where it was not heard at first (O6)": {make: func(m *made) {
+			m.Plan.Networks[0].Replays = false
+			m.line(ledger.Line{Kind: ledger.Said, Member: from, ID: "m00001", By: ledger.Stranger, Text: ledger.Mark(1, 0)})
+			m.says(2)
+			m.says(1)
+		}},
 		"bridged back": {want: "bridged back", make: func(m *made) {
 			op := m.says(1)[exactly]
 			m.line(ledger.Line{Kind: ledger.Said, Member: from, ID: "back", By: ledger.Host, Operation: op.ID, Text: op.Text})
@@ -143,6 +160,23 @@ func TestCheck(t *testing.T) {
 		"message twice (D2)": {want: "message twice", make: func(m *made) {
 			m.says(1)
 			m.event(*m.Record.Events[0]).ID = "another"
+		}},
+		"an echo before its outcome (O1)": {want: "yielded too early", make: func(m *made) {
+			op := m.says(1)[exactly]
+			m.Yields = []Yield{{Stream: 1, Settled: op.ID}, {Stream: 2, Member: exactly, MessageID: "x", Origin: op.ID}, {Stream: 2, Settled: op.ID}}
+		}},
+		"an echo after its outcome (O1)": {make: func(m *made) {
+			op := m.says(1)[exactly]
+			m.Yields = []Yield{{Stream: 1, Settled: op.ID, Member: exactly, Receipts: []string{"x"}}, {Stream: 1, Member: exactly, MessageID: "x", Origin: op.ID}}
+		}},
+		"a message before the outcome of its send (O1)": {want: "yielded too early", make: func(m *made) {
+			op := m.says(1)[exactly]
+			m.Yields = []Yield{{Stream: 1, Member: exactly, MessageID: "x", Time: op.Attempts[0].Time.Add(time.Second)}, {Stream: 1, Settled: op.ID, Member: exactly, Receipts: []string{"x"}}}
+		}},
+		"a message after the hold (O5)": {make: func(m *made) {
+			op := m.says(1)[exactly]
+			op.Settled.By = journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME
+			m.Yields = []Yield{{Stream: 1, Member: exactly, MessageID: "x", Time: op.Attempts[0].Time.Add(m.SettleTimeout)}, {Stream: 1, Settled: op.ID, Member: exactly, Receipts: []string{"x"}}}
 		}},
 		"left waiting (D3)": {want: "left waiting", make: func(m *made) { m.says(1)[exactly].Settled = nil }},
 		"an attempt before the wait (O5)": {want: "attempt too early", make: func(m *made) {
@@ -194,6 +228,15 @@ func TestCheck(t *testing.T) {
 			there := m.says(1)
 			m.changes(ledger.Reacted, 1, 0, there)
 			m.forget(m.changes(ledger.Unreacted, 1, 0, there)[exactly])
+		}},
+		"reaction not taken back, for it was parked as uncertain": {make: func(m *made) {
+			there := m.says(1)
+			op := m.changes(ledger.Reacted, 1, 0, there)[exactly]
+			m.attempts(op)
+			m.parks(op, uncertain)
+			removal := m.changes(ledger.Unreacted, 1, 0, there)[exactly]
+			m.forget(removal)
+			m.settles(removal, dropped, "there is no such reaction of ours")
 		}},
 		"wrong reply": {want: "wrong reply", make: func(m *made) {
 			m.says(1)

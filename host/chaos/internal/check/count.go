@@ -10,6 +10,7 @@ const (
 	ShownTwice = "an event shown twice on one connection"
 	Replayed   = "an event shown again on another connection"
 	Withheld   = "a second message of a known id, withheld"
+	Echoes     = "an echo given to the subscriber, with its origin"
 	Refused    = "took effect: "
 	Settled    = "settled: "
 	ParkedAs   = "parked: "
@@ -35,6 +36,11 @@ func Counts(r Run) map[string]int {
 	for _, e := range r.Record.Events {
 		if e.Withheld && e.Kind == ledger.Said {
 			counts[Withheld]++
+		}
+	}
+	for _, y := range r.Yields {
+		if y.Origin != "" {
+			counts[Echoes]++
 		}
 	}
 	type shown struct {

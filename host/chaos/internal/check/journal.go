@@ -29,7 +29,7 @@ func (c *checker) journal() {
 		}
 	}
 	for _, op := range c.Record.Operations {
-		t, _, _ := ledger.Find(op.Text)
+		t := c.token(op)
 		if op.Settled == nil {
 			c.violate("D3", "left waiting", t, op.Member, "operation %s is neither sent nor parked after everything had settled", op.ID)
 		}
@@ -43,6 +43,14 @@ func (c *checker) journal() {
 			c.inbound(l)
 		}
 	}
+}
+
+// token is of the message that an operation is about, 0 if it is of none that was said.
+func (c *checker) token(op *record.Operation) ledger.Token {
+	if s := c.ids[about{op.About, op.AboutID}]; s != nil {
+		return s.token
+	}
+	return 0
 }
 
 // waited checks that an attempt which may double another came after the wait for its
@@ -81,6 +89,10 @@ func (c *checker) inbound(l ledger.Line) {
 	}
 	if c.unheard(l) {
 		c.Allowed[allowGap]++
+		return
+	}
+	if l.Kind != ledger.Deleted && c.forgotten(s) {
+		c.Allowed[allowForgotten]++
 		return
 	}
 	c.violate("D1", "lost", s.token, l.Member, "the journal has no event of it: %s", l)

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
@@ -33,7 +34,7 @@ func (p *Plan) faults(o Options) {
 		p.Faults = append(p.Faults, l)
 	}
 	lane("host", 18*time.Second, []func(*rand.Rand) Step{
-		lasting(KillHost, 0, 2*time.Second), lasting(KillHost, 0, 0), lasting(StopHost, time.Second, 5*time.Second),
+		p.killHost(2 * time.Second), p.killHost(0), lasting(StopHost, time.Second, 5*time.Second),
 	})
 	lane("plugs", 2500*time.Millisecond, p.onPlugs())
 	for i := range p.Networks {
@@ -41,7 +42,7 @@ func (p *Plan) faults(o Options) {
 			lane(n.Plug, 2*time.Second, p.scripts(n))
 		}
 	}
-	lane("late answers", 10*time.Second, []func(*rand.Rand) Step{p.lateAnswer})
+	lane("late answers", 6*time.Second, []func(*rand.Rand) Step{p.lateAnswer})
 	lane("broker", 6*time.Second, []func(*rand.Rand) Step{
 		lasting(Broker, time.Second, 3*time.Second), lasting(Cut, 0, 0), lasting(Refuse, time.Second, 3*time.Second), lasting(Hold, time.Second, 4*time.Second),
 	})
@@ -64,13 +65,45 @@ func between(d *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(d.Int64N(int64(most-least)))
 }
 
+// killHost kills the host in the middle of a burst: what is on its way then is what a
+// wrong order of its steps would lose.
+func (p *Plan) killHost(most time.Duration) func(*rand.Rand) Step {
+	return func(d *rand.Rand) Step {
+		s := Step{Do: KillHost, For: between(d, 0, most)}
+		p.burst(d, &s, slices.Concat(p.Conversations...), 10, 20)
+		return s
+	}
+}
+
+// burst draws the burst of a kill: count messages in each of some of the channels, but
+// webchat's: its page is down with its plug.
+func (p *Plan) burst(d *rand.Rand, s *Step, members []ledger.Member, channels, count int) {
+	members = slices.DeleteFunc(members, func(m ledger.Member) bool { return p.Network(m.Plug).Use == "webchat" })
+	d.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	for _, m := range members[:min(channels, len(members))] {
+		for range count {
+			t := p.token()
+			s.Burst = append(s.Burst, Step{Do: Say, Member: m, Token: t, Author: "Kim", Text: ledger.Mark(t, 0) + " in a burst"})
+		}
+	}
+	s.Delay = between(d, 0, 60*time.Millisecond)
+}
+
 // onPlugs kills and stops each plug in turn. A stop is shorter than the misses after
 // which the host kills the plug itself (S3).
 func (p *Plan) onPlugs() (kinds []func(*rand.Rand) Step) {
 	for i := range p.Networks {
 		on := ledger.Member{Plug: p.Networks[i].Plug}
 		kinds = append(kinds,
-			func(*rand.Rand) Step { return Step{Do: KillPlug, Member: on} },
+			func(d *rand.Rand) Step {
+				var near []ledger.Member
+				for _, s := range p.Sources(on.Plug) {
+					near = append(near, p.Others(ledger.Member{Plug: on.Plug, Source: s})[0], ledger.Member{Plug: on.Plug, Source: s})
+				}
+				s := Step{Do: KillPlug, Member: on}
+				p.burst(d, &s, near, 4, 5)
+				return s
+			},
 			func(d *rand.Rand) Step {
 				return Step{Do: StopPlug, Member: on, For: between(d, 200*time.Millisecond, 4*time.Second)}
 			})
@@ -83,9 +116,8 @@ func (p *Plan) onPlugs() (kinds []func(*rand.Rand) Step) {
 // plug's echoes don't name the operation, so nothing else can settle it.
 func (p *Plan) lateAnswer(d *rand.Rand) Step {
 	sources := p.Sources("iota")
-	t := p.token()
 	return Step{Do: LateAnswer, Member: ledger.Member{Plug: "iota", Source: sources[d.IntN(len(sources))]}, For: putTimeout + 6500*time.Millisecond,
-		Token: t, Author: "Lea", Text: ledger.Mark(t, 0) + " who hears this late?"}
+		Text: "who hears this late?"}
 }
 
 // scripts are the faults that a simulated network knows.

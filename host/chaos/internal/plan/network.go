@@ -31,6 +31,8 @@ type Network struct {
 	Devices bool
 	// LosesEchoes: nothing that is promised of it depends on an echo.
 	LosesEchoes bool
+	// Forgets: what was deleted is no more there to be told of, not even that it was said.
+	Forgets bool
 	// Calm: it has no faults of its own but answers that come late.
 	Calm bool
 	// Net is which of the simulated networks it is on, Account how it is known there;
@@ -73,7 +75,7 @@ func Networks() []Network {
 		n.Reacts, n.Replies = n.Account.Can(simnettest.CanReact), n.Account.Can(simnettest.CanReply)
 	}
 	for _, name := range []string{"north", "south"} {
-		all = append(all, Network{Plug: name, Use: "webchat", Once: Idempotent, Replays: true,
+		all = append(all, Network{Plug: name, Use: "webchat", Once: Idempotent, Replays: true, Forgets: true,
 			Edits: true, Deletes: true, Reacts: true, Replies: true, Files: true})
 	}
 	return append(all, Network{Plug: "house", Use: "mqtt", Once: AtLeast, Replays: true})

@@ -30,6 +30,11 @@ type Step struct {
 	// File is the size of a file that is said with it; 0: none.
 	File int
 
+	// Burst is what is said at the moment of a kill, in several channels at once: the kill
+	// comes Delay after the first word.
+	Burst []Step
+	Delay time.Duration
+
 	// Command is what a simulated network is told, Undo what it is told in the end.
 	Command, Undo *simnettest.Command
 	// Name is the fault's in the count.
@@ -97,6 +102,9 @@ func (s Step) String() string {
 	}
 	if s.File > 0 {
 		fmt.Fprintf(&b, " with a file of %d bytes", s.File)
+	}
+	if len(s.Burst) > 0 {
+		fmt.Fprintf(&b, ", %v into a burst from %s to %s", s.Delay, s.Burst[0].Token, s.Burst[len(s.Burst)-1].Token)
 	}
 	if s.For > 0 {
 		fmt.Fprintf(&b, " for %v", s.For)

@@ -2,6 +2,7 @@ package world
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,9 +32,11 @@ type broker struct {
 	ended chan struct{}
 	heard string
 
+	// speaking is held while something is published, until the broker has it: what was
+	// published is noted in the broker's order.
+	speaking  sync.Mutex
 	mu        sync.Mutex
 	published []ledger.Line
-	restart   sync.Mutex // held while it is down
 }
 
 // heardOn is the topic to which the plug publishes what is said in a channel.
@@ -91,32 +94,53 @@ func (b *broker) listen(sources []string) error {
 	return nil
 }
 
-// do publishes as a device does; it returns when the broker has it. What is tried again
-// has the same id, by which it is one message.
-func (b *broker) do(ctx context.Context, s plan.Step) error {
-	if s.Do != plan.Say {
-		return fmt.Errorf("no device can %s", s.Do)
+// do publishes as a device does.
+func (b *broker) do(ctx context.Context, s plan.Step) error { return b.sayAll(ctx, []plan.Step{s}) }
+
+// sayAll publishes messages of one channel as fast as the broker takes them, again and
+// again until the broker has them. What is tried again has the same id, by which it is
+// one message.
+func (b *broker) sayAll(ctx context.Context, steps []plan.Step) error {
+	b.speaking.Lock()
+	defer b.speaking.Unlock()
+	var payloads bytes.Buffer
+	var published []ledger.Line
+	for _, s := range steps {
+		if s.Do != plan.Say {
+			return fmt.Errorf("no device can %s", s.Do)
+		}
+		id := s.Token.String()
+		if s.Token == 0 {
+			id = s.Text
+		}
+		// With the line's end that mosquitto_pub -l asks for.
+		err := json.NewEncoder(&payloads).Encode(map[string]any{"id": id, "author": map[string]string{"id": "device-" + s.Author, "name": s.Author}, "text": s.Text})
+		if err != nil {
+			return err
+		}
+		published = append(published, ledger.Line{Kind: ledger.Said, Member: s.Member, ID: id, By: ledger.Stranger, Author: s.Author, Text: s.Text})
 	}
-	id := s.Token.String()
-	if s.Token == 0 {
-		id = s.Text
-	}
-	payload, err := json.Marshal(map[string]any{"id": id, "author": map[string]string{"id": "device-" + s.Author, "name": s.Author}, "text": s.Text})
-	if err != nil {
+	if err := again(ctx, func() error { return b.publish(ctx, steps[0].Source, payloads.Bytes()) }); err != nil {
 		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "mosquitto_pub", b.args("-t", s.Source, "-s")...)
-	cmd.Stdin = strings.NewReader(string(payload))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("mosquitto_pub: %w\n%s", err, out)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.published = append(b.published, ledger.Line{
-		N: len(b.published) + 1, Time: time.Now(), Kind: ledger.Said, Member: s.Member, ID: id, By: ledger.Stranger, Author: s.Author, Text: s.Text,
-	})
+	for _, l := range published {
+		l.N, l.Time = len(b.published)+1, time.Now()
+		b.published = append(b.published, l)
+	}
+	return nil
+}
+
+// publish publishes lines, each a message.
+func (b *broker) publish(ctx context.Context, topic string, lines []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "mosquitto_pub", b.args("-t", topic, "-l")...)
+	cmd.Stdin = bytes.NewReader(lines)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("mosquitto_pub: %w\n%s", err, out)
+	}
 	return nil
 }
 
@@ -154,10 +178,8 @@ func (b *broker) lines(context.Context) ([]ledger.Line, error) {
 
 // again restarts the broker, which stays down for a while.
 func (b *broker) again(ctx context.Context, down time.Duration) error {
-	b.restart.Lock()
-	defer b.restart.Unlock()
 	b.Stop()
-	wait(ctx, down)
+	pause(ctx, down)
 	return b.Start(context.WithoutCancel(ctx))
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
+	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
 )
 
 // patience is how long a fault may wait for what it hits: a host or plug that is just
@@ -22,10 +24,10 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 	var err error
 	switch s.Do {
 	case plan.KillHost:
-		err = w.patiently(ctx, func(ctx context.Context) error { return w.killHost(ctx, s.For) })
+		err = w.patiently(ctx, func(ctx context.Context) error { return w.killHost(ctx, s) })
 	case plan.StopHost:
 		if err = w.host.signal(syscall.SIGSTOP); err == nil {
-			wait(ctx, s.For)
+			pause(ctx, s.For)
 			err = w.host.signal(syscall.SIGCONT)
 		}
 	case plan.KillPlug, plan.StopPlug:
@@ -39,7 +41,7 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 			return err
 		})
 		if err == nil && s.Undo != nil {
-			wait(ctx, s.For)
+			pause(ctx, s.For)
 			_, err = net.Do(context.WithoutCancel(ctx), *s.Undo)
 		}
 	case plan.Broker:
@@ -48,11 +50,11 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 		w.broker.proxy.Cut()
 	case plan.Refuse:
 		w.broker.proxy.Refuse(true)
-		wait(ctx, s.For)
+		pause(ctx, s.For)
 		w.broker.proxy.Refuse(false)
 	case plan.Hold:
 		w.broker.proxy.Hold(true, true)
-		wait(ctx, s.For)
+		pause(ctx, s.For)
 		w.broker.proxy.Cut()
 		w.broker.proxy.Flow()
 	case plan.SlowDisk:
@@ -86,12 +88,14 @@ func (w *World) hitPlug(ctx context.Context, s plan.Step) error {
 		return fmt.Errorf("plug %s has no process", s.Plug)
 	}
 	if s.Do == plan.KillPlug {
+		said := w.burst(ctx, s)
+		defer said()
 		return syscall.Kill(pid, syscall.SIGKILL)
 	}
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	wait(ctx, s.For)
+	pause(ctx, s.For)
 	// It may have been killed meanwhile, by another fault or with its host.
 	if err := syscall.Kill(pid, syscall.SIGCONT); !errors.Is(err, syscall.ESRCH) {
 		return err
@@ -99,26 +103,53 @@ func (w *World) hitPlug(ctx context.Context, s plan.Step) error {
 	return nil
 }
 
-// lateAnswer has somebody speak so that a Put begins in the step's channel, and stops
-// the plug until the host has given that call up. The network's answer is there then.
+// burst begins the burst of a step and returns when its moment has come, with what waits
+// for the burst's end.
+func (w *World) burst(ctx context.Context, s plan.Step) (wait func()) {
+	var channels sync.WaitGroup
+	for begin := 0; begin < len(s.Burst); {
+		end := begin + 1
+		for end < len(s.Burst) && s.Burst[end].Member == s.Burst[begin].Member {
+			end++
+		}
+		here := s.Burst[begin:end]
+		begin = end
+		channels.Go(func() {
+			if here[0].Plug == "house" {
+				_ = w.broker.sayAll(ctx, here) // fails only with ctx
+				return
+			}
+			for _, say := range here {
+				_ = w.Speak(ctx, say) // likewise
+			}
+		})
+	}
+	pause(ctx, s.Delay)
+	return channels.Wait
+}
+
+// lateAnswer sends a message to the step's channel and stops the plug until the host
+// has given that call up. The network's answer is there then. An operator sends it, so
+// that no other network's fault is in the way.
 func (w *World) lateAnswer(ctx context.Context, s plan.Step) error {
 	net := w.nets[w.Plan.Network(s.Plug).Net]
 	if _, err := net.Do(ctx, simnettest.Command{Hold: &simnettest.Hold{Channel: s.Source, Stage: simnettest.StageAnswers}}); err != nil {
 		return err
 	}
-	release := func() {
+	defer func() {
 		_, _ = net.Do(context.WithoutCancel(ctx), simnettest.Command{Release: &simnettest.Release{Channel: s.Source, Stage: simnettest.StageAnswers}})
-	}
-	defer release()
+	}()
 	before, err := w.accepted(ctx, s.Member)
 	if err != nil {
 		return err
 	}
-	say := s
-	say.Do, say.Member = plan.Say, w.Plan.Others(s.Member)[0]
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := w.Speak(bounded, say); err != nil {
+	err = again(bounded, func() error {
+		_, err := w.api.Send(bounded, &hostv1.SendRequest{Channel: s.Member.String(), Text: s.Text, Client: "chaos", RequestId: fmt.Sprint(s.At)})
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if err := net.Wait(bounded, simnettest.Accepted, s.Source, before+1); err != nil {

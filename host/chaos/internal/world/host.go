@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/plughost/plughost/host/chaos/internal/plan"
 )
 
 const (
@@ -122,12 +124,14 @@ func (w *World) StopHost() {
 	}
 }
 
-// killHost kills the host, sees its plugs gone, and starts it again after a while.
-func (w *World) killHost(ctx context.Context, down time.Duration) error {
+// killHost kills the host in the step's burst, sees its plugs gone, and starts it again after a while.
+func (w *World) killHost(ctx context.Context, s plan.Step) error {
 	pids, err := w.pids(ctx)
 	if err != nil {
 		return err // it is starting still
 	}
+	said := w.burst(ctx, s)
+	defer said()
 	w.host.kill()
 	limit := time.NewTimer(outlive)
 	defer limit.Stop()
@@ -144,7 +148,7 @@ func (w *World) killHost(ctx context.Context, down time.Duration) error {
 			break
 		}
 	}
-	wait(ctx, down)
+	pause(ctx, s.For)
 	return w.host.start(w.Bin, w.config, w.Dir)
 }
 
@@ -162,8 +166,8 @@ func alive(pid int) bool {
 	return true
 }
 
-// wait waits, or until ctx has ended.
-func wait(ctx context.Context, d time.Duration) {
+// pause waits, or until ctx has ended.
+func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -30,7 +30,7 @@ type Options struct {
 	Bin string
 	// Dir is where everything is written.
 	Dir string
-	// DataDir is the host's; in Dir if empty.
+	// DataDir is the host's.
 	DataDir string
 	// Say takes word of what goes on.
 	Say io.Writer
@@ -45,6 +45,7 @@ type World struct {
 	broker   *broker
 	speakers map[string]speaker
 	host     host
+	listener *listener
 
 	mu         sync.Mutex
 	counts     map[string]int
@@ -63,9 +64,6 @@ type speaker interface {
 // New starts everything and returns when each channel hears.
 func New(ctx context.Context, o Options) (w *World, err error) {
 	w = &World{Options: o, speakers: map[string]speaker{}, counts: map[string]int{}, config: filepath.Join(o.Dir, "plughost.yaml")}
-	if w.DataDir == "" {
-		w.DataDir = filepath.Join(o.Dir, "data")
-	}
 	defer func() {
 		if err != nil {
 			w.Close()
@@ -110,6 +108,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 		return w, err
 	}
 	w.api = api.NewClient(w.DataDir)
+	w.listener = listen(w.api)
 	if err := w.host.start(w.Bin, w.config, w.Dir); err != nil {
 		return w, err
 	}
@@ -252,6 +251,7 @@ func (w *World) warm(ctx context.Context) error {
 func (w *World) Close() {
 	w.host.kill()
 	if w.api != nil {
+		w.listener.close()
 		w.api.Close()
 	}
 	for _, s := range w.speakers {
