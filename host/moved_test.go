@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host"
+	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
@@ -259,10 +260,25 @@ func TestDeliveriesAfterAMigration(t *testing.T) {
 	r.wantSent("to", "a1")
 	r.ours("b2")
 	h.echoed(channel("own", "r 1"), 2)
+	client, err := h.Client("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	operation, err := client.Send(t.Context(), hook.Request{Channel: channel("own", "r 2"), ReplyTo: &hook.Ref{Channel: channel("own", "r 2"), ID: "1"},
+		Action: &plugv1.Action{Kind: &plugv1.Action_Message{Message: &plugv1.Message{Text: &plugv1.Text{Segments: []*plugv1.Segment{{Text: "by the new name"}}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if op, err := client.Wait(t.Context(), operation); err != nil || op.State != hook.Sent || op.Channel != channel("own", "r 1") {
+		t.Errorf("what was sent to the new name became %+v, %v", op, err)
+	}
+	if got := simnettest.Lines(r.board("r 2")); !slices.Contains(got, `own: by the new name > "a1"`) {
+		t.Errorf("the new channel shows %q", got)
+	}
 	h.stop()
 	var got []string
 	for _, d := range h.in(channel("own", "r 1")) {
-		if d.Event.GetMessage() == nil {
+		if d.Event.GetMessage() == nil || text(d.Event) == "by the new name" {
 			continue
 		}
 		origin := "no origin"

@@ -57,11 +57,15 @@ func TestQueueFollowsAMigration(t *testing.T) {
 		w.want()
 		w.migrates("d")
 		w.want("say after")
+		w.stage.Appended(here, 3, &plugv1.Event{Channel: string(here.Source), Kind: &plugv1.Event_ChannelStateChanged{
+			ChannelStateChanged: &plugv1.ChannelStateChanged{State: plugv1.ChannelState_CHANNEL_STATE_NOT_FOUND}}})
+		w.accept(say("o", "ann", "later"))
+		w.want("say later")
 		w.restart()
 		w.up() // it is asked for the old one again, and that doesn't count
 		w.accept(edit("m", "ann", "x"), edit("n", "ann", "y"))
 		w.want("edit 1 x", "edit 1 y")
-		if want := []string{"c", "d", "d", "d"}; !slices.Equal(asked, want) {
+		if want := []string{"c", "d", "d", "d", "d"}; !slices.Equal(asked, want) {
 			t.Errorf("asked for %q, want %q", asked, want)
 		}
 		if want := []string{"c", "d"}; !slices.Equal(targets, want) {

@@ -225,7 +225,9 @@ func after(a, b *journalv1.Position) bool {
 // that is under way settles it (O5). Strangers' events never do, whatever id they
 // carry.
 func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
-	if state := e.GetChannelStateChanged(); state != nil {
+	at := id.Channel{Network: c.Network, Source: id.ChannelSource(e.Channel)}
+	// What becomes of the source that a channel has left is of no matter.
+	if state := e.GetChannelStateChanged(); state != nil && s.Moves.Now(at) == at {
 		s.change(c.Network, func(p *plug) { p.waits[c.Source] = !joined(state.State) })
 	}
 	if e.GetChannelMigrated() != nil {
