@@ -66,6 +66,9 @@ e2e: deps build ## all of it, in a real browser and with mosquitto, plugs and ho
 bench: build ## measure; prints the figures and writes bin/bench.json
 	@go run ./host/bench -out bin/bench.json
 
+chaos: deps build ## kill and cut everything for TIME (2m), then compare the ledgers; SEED repeats a run
+	@go run ./host/chaos -time $${TIME:-2m} -seed $${SEED:-0} $${FLAGS:-}
+
 mutants: ## break the real code on purpose; the property test must notice
 	@go run ./host/mutants
 
@@ -74,4 +77,4 @@ fuzz: ## run every fuzz target for FUZZTIME (20s) each
 		for f in $$(grep -hoE 'func Fuzz[A-Za-z0-9_]+' $$p/*_test.go | cut -c6-); do \
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-20s} ./$$p; done; done
 
-.PHONY: help deps build run test lint generate checkgenerate e2e bench mutants fuzz
+.PHONY: help deps build run test lint generate checkgenerate e2e bench chaos mutants fuzz

@@ -19,13 +19,18 @@ import (
 )
 
 // asPlug makes the test binary a plug: "painter" says three messages of authors with
-// pictures, "gallery" notes which pictures it is given, "wall" can show none.
+// pictures, "gallery" notes which pictures it is given, "wall" can show none,
+// "astray" puts messages elsewhere (see breach_test.go), "past" tells of what was said
+// long ago (see catchup_test.go).
 const asPlug = "PLUGHOST_TEST_AS_PLUG"
 
 func servePlug(kind string) {
 	abilities := &plugv1.Abilities{Echo: plugv1.Echo_ECHO_NONE, AuthorMode: plugv1.AuthorMode_AUTHOR_MODE_NATIVE}
 	if kind == "gallery" {
 		abilities.Features = []plugv1.Feature{plugv1.Feature_FEATURE_AVATAR}
+	}
+	if kind == "astray" {
+		serveAstray()
 	}
 	plug.Serve(plug.Definition{Name: kind, Version: "0.0.0", Network: kind, Config: visitors{}, Abilities: abilities,
 		New: func() plug.Plug { return &visitors{kind: kind} }})
@@ -48,6 +53,11 @@ func (v *visitors) Stop(context.Context) error { return nil }
 // Receive says the painter's messages: the second has the picture's hash only, as a plug
 // may that has given the picture before; the third has one that was never given.
 func (v *visitors) Receive(ctx context.Context, q *plug.Queue, _ plug.Cursors) error {
+	if v.kind == "past" {
+		if err := sayPast(ctx, q); err != nil {
+			return err
+		}
+	}
 	if v.kind == "painter" {
 		for i, hash := range []string{"smile", "smile", "unknown"} {
 			e := plug.NewMessage("c", fmt.Sprint(i), fmt.Sprint("message ", i), plugv1.Own_OWN_NO)

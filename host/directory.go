@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/plughost/plughost/host/hook"
@@ -24,6 +26,7 @@ type entry struct {
 	network     id.NetworkID
 	sources     map[string]string // canonical by requested
 	neverEchoes bool
+	fixed       bool // it is known to have no channels but sources
 	tried       bool // the first start has ended, one way or the other
 	running     bool
 }
@@ -102,6 +105,19 @@ func (d *directory) Resolve(ctx context.Context, c hook.Channel) (id.Channel, bo
 		case <-changed:
 		}
 	}
+}
+
+// lacks tells whether a plug is known to have no such channel, and which it has.
+func (d *directory) lacks(c hook.Channel) (has []string, lacks bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[c.Plug]
+	if e == nil || !e.fixed {
+		return nil, false
+	}
+	has = slices.Sorted(maps.Values(e.sources))
+	home := d.moves.Home(id.Channel{Network: e.network, Source: e.canonical(c.Source)})
+	return has, !slices.Contains(has, string(home.Source))
 }
 
 // known returns the channel under which a hook's target is kept, if that is known now.

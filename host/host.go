@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/codes"
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
@@ -30,11 +32,12 @@ import (
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
-// keepEvents is how long finished events are kept by default.
-const keepEvents = 7 * 24 * time.Hour
-
-// retainEvery is how often the journal is cleared of what is finished and old.
-const retainEvery = 10 * time.Minute
+// Defaults of the journal.
+const (
+	keepEvents      = 7 * 24 * time.Hour
+	maxJournalBytes = 10 << 30
+	ballastBytes    = 256 << 20
+)
 
 // Host runs plugs. Make it with New.
 type Host struct {
@@ -62,6 +65,7 @@ type Host struct {
 	intakes     map[id.NetworkID]*intake.Intake
 	sessions    map[id.NetworkID]context.CancelCauseFunc // ends the last session of a network
 	pids        map[id.InstanceName]int
+	breaches    map[id.InstanceName]int        // how often each broke the contract
 	links       map[id.InstanceName]*link.Link // of the plugs that are up
 	rings       map[id.InstanceName]*logs.Ring
 	gaps        map[id.NetworkID][]*journalv1.GapRecord
@@ -94,9 +98,9 @@ func New(o Options) (*Host, error) {
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
-	if o.KeepEvents == 0 {
-		o.KeepEvents = keepEvents
-	}
+	o.KeepEvents = cmp.Or(o.KeepEvents, keepEvents)
+	o.JournalMaxBytes = cmp.Or(o.JournalMaxBytes, maxJournalBytes)
+	o.JournalBallast = cmp.Or(o.JournalBallast, ballastBytes)
 	return &Host{
 		o:             o,
 		conversations: conversations,
@@ -107,6 +111,7 @@ func New(o Options) (*Host, error) {
 		intakes:       map[id.NetworkID]*intake.Intake{},
 		sessions:      map[id.NetworkID]context.CancelCauseFunc{},
 		pids:          map[id.InstanceName]int{},
+		breaches:      map[id.InstanceName]int{},
 		links:         map[id.InstanceName]*link.Link{},
 		rings:         map[id.InstanceName]*logs.Ring{},
 		gaps:          map[id.NetworkID][]*journalv1.GapRecord{},
@@ -150,6 +155,7 @@ func (h *Host) Run(ctx context.Context) error {
 		stage("drain", d.Run)
 	}
 	stage("journal", h.retain)
+	stage("journal", h.makeRoom)
 
 	var plugs sync.WaitGroup
 	for name, s := range h.supervisors {
@@ -183,9 +189,13 @@ func (h *Host) openStore(ctx context.Context) (journal.Store, error) {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	return journal.OpenJetStream(ctx, journal.Options{
-		Dir:    filepath.Join(dir, "journal"),
-		Sync:   h.o.JournalSync,
-		Logger: h.log.Named("journal"),
+		Dir:      filepath.Join(dir, "journal"),
+		Sync:     h.o.JournalSync,
+		MaxBytes: h.o.JournalMaxBytes,
+		Ballast:  h.o.JournalBallast,
+		MapAge:   h.o.KeepCopies,
+		MapMax:   h.o.MaxCopies,
+		Logger:   h.log.Named("journal"),
 	})
 }
 
@@ -257,6 +267,9 @@ type telling struct {
 
 // Accept implements accept.Journal.
 func (t telling) Accept(ctx context.Context, accepted []journal.Accepted) error {
+	if err := t.Room(); err != nil {
+		return &hook.Error{Code: codes.ResourceExhausted, Text: err.Error()}
+	}
 	t.host.put.Accepting(accepted)
 	return t.Journal.Accept(ctx, accepted)
 }
@@ -358,29 +371,6 @@ func (h *Host) hookNames() []id.HookName {
 		names = append(names, hk.Name())
 	}
 	return names
-}
-
-// retain clears the journal of what is finished and old.
-func (h *Host) retain(ctx context.Context) error {
-	t := time.NewTicker(retainEvery)
-	defer t.Stop()
-	for {
-		hooks, err := h.progressNames(ctx)
-		if err == nil {
-			err = h.journal.Retain(ctx, time.Now().Add(-h.o.KeepEvents), hooks)
-		}
-		if err != nil && ctx.Err() == nil {
-			h.log.Error("old records could not be removed; tried again later", "error", err)
-		}
-		if err := h.files.Retain(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			h.log.Error("old files could not be removed; tried again later", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
 }
 
 // intake returns the intake of a network, which lives as long as the host.

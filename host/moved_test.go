@@ -218,12 +218,9 @@ func TestMigrationWithoutACursor(t *testing.T) {
 	r.wantSent("to", "a1")
 	h.stop()
 	const n = id.NetworkID("simnet:roams")
-	var old []*plugv1.Cursor
-	readJournal(t, o.DataDir, func(ctx context.Context, j *journal.Journal) error {
-		cursors, err := j.Cursors(ctx, n)
-		for _, c := range cursors {
-			old = append(old, c.Cursor)
-		}
+	var old []journal.Cursor
+	readJournal(t, o.DataDir, func(ctx context.Context, j *journal.Journal) (err error) {
+		old, err = j.Cursors(ctx, n)
 		return err
 	})
 	h.start()

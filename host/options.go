@@ -34,6 +34,18 @@ type Options struct {
 	JournalSync time.Duration
 	// KeepEvents is how long finished events and operations are kept: 7 days if 0.
 	KeepEvents time.Duration
+	// JournalMaxBytes is the most that the journal's log takes, in bytes: 10 GiB if 0.
+	// At it finished records give way, oldest first, before their age; when nothing
+	// finished is left, the plugs wait and nothing new is taken in.
+	JournalMaxBytes int64
+	// JournalBallast is how many bytes are kept back on the disk, for what must still
+	// be written when it is full: 256 MiB if 0, none if negative.
+	JournalBallast int64
+	// KeepCopies is for how long it is known which copies a message has: 90 days if 0;
+	// and MaxCopies how many entries there are of it: 1,000,000 if 0. The oldest give
+	// way.
+	KeepCopies time.Duration
+	MaxCopies  int64
 	// Files bound what is kept of the files that come with messages.
 	Files Files
 	// SettleTimeout is how long own events are held, and a new attempt waits,
@@ -99,6 +111,13 @@ type Member struct {
 	// {network}, {plug} and {channel}, and behind a bar the filters noping, max:N,
 	// color, short and strip_emoji: "{name|noping|max:20}".
 	Name string
+	// MassMentions: a mass mention ("@everyone") that an author of the other members
+	// makes may notify everybody here. Otherwise it arrives as text. What only looks
+	// like one in a text never notifies, nor does an edit.
+	MassMentions bool
+	// CatchUp says when a message that has waited for this member is given up; nil:
+	// never.
+	CatchUp *hook.CatchUp
 }
 
 // Direction says which way messages go between a member and its conversation.
@@ -174,7 +193,7 @@ func (o *Options) conversations() ([]conversation.Conversation, error) {
 	for i, c := range o.Conversations {
 		made[i].Name, made[i].Deletes = c.Name, c.Deletes
 		for _, m := range c.Members {
-			member := conversation.Member{Channel: m.Channel, Direction: m.Direction}
+			member := conversation.Member{Channel: m.Channel, Direction: m.Direction, MassMentions: m.MassMentions, CatchUp: m.CatchUp}
 			if m.Name != "" {
 				name, err := conversation.ParseFormat(m.Name)
 				if err != nil {

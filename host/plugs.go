@@ -71,7 +71,7 @@ func (h *Host) supervised(name id.InstanceName, do func(*supervisor.Supervisor))
 func (h *Host) status(name id.InstanceName, s supervisor.Status) Status {
 	network := h.directory.network(name)
 	h.mu.Lock()
-	pid, gaps := h.pids[name], h.gaps[network]
+	pid, gaps, breaches := h.pids[name], h.gaps[network], h.breaches[name]
 	h.mu.Unlock()
 	switch s.State {
 	case supervisor.StateReady, supervisor.StateDegraded, supervisor.StateStopping:
@@ -80,7 +80,7 @@ func (h *Host) status(name id.InstanceName, s supervisor.Status) Status {
 	}
 	return Status{
 		Plug: name, State: s.State.String(), Reason: s.Reason, Since: s.Since, NextTry: s.NextTry,
-		Restarts: s.Restarts, Pid: pid, Network: network, Gaps: publicGaps(gaps),
+		Restarts: s.Restarts, Pid: pid, Network: network, Gaps: publicGaps(gaps), Breaches: breaches,
 	}
 }
 
@@ -98,11 +98,15 @@ func (h *Host) numbers() supervisor.Numbers {
 	}
 }
 
-// breach shows that a plug broke a promise.
+// breach counts and shows that a plug broke a promise.
 func (h *Host) breach(n id.NetworkID, reason string) {
 	if facts, ok := h.directory.Instance(n); ok {
-		h.log.Error("the plug broke the contract", "plug", string(facts.Name), "reason", reason)
-		h.supervisors[facts.Name].Degrade(reason)
+		h.mu.Lock()
+		h.breaches[facts.Name]++
+		count := h.breaches[facts.Name]
+		h.mu.Unlock()
+		h.log.Error("the plug broke the contract", "plug", string(facts.Name), "reason", reason, "count", count)
+		h.supervisor(facts.Name).Degrade(fmt.Sprintf("it broke the contract (%d since the host started), so update it or tell its author: %s", count, reason))
 	}
 }
 

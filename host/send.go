@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -82,6 +83,10 @@ func (c *client) Send(ctx context.Context, r hook.Request) (id.OperationID, erro
 	if err != nil {
 		return "", err
 	}
+	if has, lacks := c.host.directory.lacks(r.Channel); lacks {
+		return "", &hook.Error{Code: codes.NotFound, Text: fmt.Sprintf("plug %s has no channel %q; it has: %s; a channel is in use once a conversation has it as a member",
+			r.Channel.Plug, r.Channel.Source, strings.Join(has, ", "))}
+	}
 	switch r.Action.Kind.(type) {
 	case *plugv1.Action_Typing:
 		c.host.put.BestEffort(ctx, target, bestEffortName, r.Action, nil)
@@ -138,6 +143,9 @@ func checkRequest(r hook.Request) error {
 	if len(r.ID) > maxRequestID || !utf8.ValidString(r.ID) {
 		return invalid("channel %s: the request's id has %d bytes, allowed are %d of UTF-8", r.Channel, len(r.ID), maxRequestID)
 	}
+	if what := lacking(r.Action); what != "" {
+		return invalid("channel %s: %s", r.Channel, what)
+	}
 	needs := false
 	switch r.Action.Kind.(type) {
 	case *plugv1.Action_Edit, *plugv1.Action_Delete, *plugv1.Action_ReactionAdded, *plugv1.Action_ReactionRemoved, *plugv1.Action_ReadMarker:
@@ -152,6 +160,41 @@ func checkRequest(r hook.Request) error {
 		return invalid("channel %s: only a message answers another; leave reply_to out", r.Channel)
 	}
 	return nil
+}
+
+// lacking says what is missing in an action; empty if nothing is.
+func lacking(a *plugv1.Action) string {
+	switch k := a.Kind.(type) {
+	case *plugv1.Action_Message:
+		if empty(k.Message) {
+			return "the message is empty; give it a text or a file"
+		}
+	case *plugv1.Action_Edit:
+		if empty(k.Edit.GetContent()) {
+			return "the edit has no new content; give it a text, or delete the message"
+		}
+	case *plugv1.Action_ReactionAdded:
+		return lackingKey(k.ReactionAdded.GetReaction())
+	case *plugv1.Action_ReactionRemoved:
+		return lackingKey(k.ReactionRemoved.GetReaction())
+	case *plugv1.Action_ChannelChanged:
+		if k.ChannelChanged.Title == nil && k.ChannelChanged.Topic == nil {
+			return "the change has neither a title nor a topic; give one of them"
+		}
+	}
+	return ""
+}
+
+func lackingKey(r *plugv1.Reaction) string {
+	if r.GetEmoji() == "" && r.GetCustom() == "" {
+		return "the reaction is empty; give an emoji, or the network's own key of one"
+	}
+	return ""
+}
+
+// empty tells whether a message has nothing that could be shown.
+func empty(m *plugv1.Message) bool {
+	return len(m.GetAttachments()) == 0 && !slices.ContainsFunc(m.GetText().GetSegments(), func(s *plugv1.Segment) bool { return s.Text != "" })
 }
 
 // resolve finds the channel under which operations are kept.
@@ -251,7 +294,7 @@ func (h *Host) operation(asked id.OperationID, r *accept.Result, err error) (*ho
 
 func (h *Host) public(r *accept.Result) *hook.Operation {
 	return &hook.Operation{ID: r.ID, Channel: h.Label(r.Channel), State: states[r.Outcome], Receipts: r.Receipts, Reason: r.Reason,
-		Attempts: int(r.Attempts), Hook: r.Hook, Accepted: r.Accepted.AsTime()}
+		Attempts: int(r.Attempts), Hook: r.Hook, Accepted: r.Accepted.AsTime(), PutBack: r.PutBack}
 }
 
 var states = map[journalv1.Outcome]hook.OperationState{

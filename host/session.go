@@ -183,6 +183,8 @@ func (s *session) bind(ctx context.Context, known *journalv1.InstanceRecord, ask
 	h.directory.change(s.plug.Name, func(e *entry) {
 		e.networkName, e.sources = name, sources
 		e.neverEchoes = abilities.GetEcho() == plugv1.Echo_ECHO_NONE
+		// Channels may give direct channels, which no config names.
+		e.fixed = !slices.Contains(described.Services, plugv1.Channels_ServiceDesc.ServiceName)
 	})
 	return nil
 }
@@ -237,47 +239,34 @@ func visible(all []*plugv1.ChannelStatus) (sources []id.ChannelSource) {
 	return sources
 }
 
-// watchStatus shows how the plug's connection to its network is, until ctx ends. The
-// watch is opened again when it ends, since it is no sign of anything.
+// watchStatus shows how the plug's connection to its network is, until ctx ends.
 func (s *session) watchStatus(ctx context.Context, end context.CancelCauseFunc) {
-	again := time.NewTimer(0)
-	defer again.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	s.link.WatchStatus(ctx, func(state plugv1.NetworkState, reason string) {
+		if state == plugv1.NetworkState_NETWORK_STATE_LOGGED_OUT {
+			end(supervisor.LoggedOut(fmt.Errorf("%s; give it new ones and restart it", because("the network refuses the plug's credentials", reason))))
 			return
-		case <-again.C:
 		}
-		err := s.link.WatchStatus(ctx, func(state plugv1.NetworkState, reason string) {
-			if state == plugv1.NetworkState_NETWORK_STATE_LOGGED_OUT {
-				end(supervisor.LoggedOut(fmt.Errorf("the network refuses the plug's credentials: %s; give it new ones and restart it", reason)))
-				return
-			}
-			s.host.supervisor(s.plug.Name).SetNetwork(connection(state, reason))
-		})
-		s.log.Debug("the watch of the network's status ended; opened again", "error", err)
-		again.Reset(watchStatusAgain)
-	}
+		s.host.supervisor(s.plug.Name).SetNetwork(connection(state, reason))
+	})
 }
-
-// watchStatusAgain is the time before a watch that ended is opened again.
-const watchStatusAgain = 5 * time.Second
 
 // connection says in words how a connection is; empty if it is as it should be.
 func connection(state plugv1.NetworkState, reason string) string {
-	var words string
 	switch state {
 	case plugv1.NetworkState_NETWORK_STATE_CONNECTING:
-		words = "not connected to the network; the plug goes on trying"
+		return because("not connected to the network; the plug goes on trying", reason)
 	case plugv1.NetworkState_NETWORK_STATE_DEGRADED:
-		words = "not everything works on the network"
-	default:
-		return ""
+		return because("not everything works on the network", reason)
 	}
-	if reason != "" {
-		words += ": " + reason
+	return ""
+}
+
+// because puts the reason to what is so, if there is one.
+func because(so, reason string) string {
+	if reason == "" {
+		return so
 	}
-	return words
+	return so + ": " + reason
 }
 
 func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
@@ -296,10 +285,10 @@ func (s *session) serveStream(ctx context.Context, in *intake.Intake) error {
 
 // Quiesce implements supervisor.Session. The plug is no longer its network's, so
 // that another instance may be it.
-func (s *session) Quiesce(ctx context.Context) {
+func (s *session) Quiesce(ctx context.Context, crashed bool) {
 	s.host.setLink(s.plug.Name, nil)
 	if s.network != "" {
-		s.host.put.Detach(s.network)
+		s.host.put.Detach(s.network, crashed)
 		defer s.host.directory.release(s.plug.Name)
 	}
 	s.link.Quiesce(ctx)

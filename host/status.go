@@ -27,4 +27,6 @@ type Status struct {
 	Network id.NetworkID
 	// Gaps are the times that could not be replayed, oldest first, at most 100.
 	Gaps []Gap
+	// Breaches counts how often the plug broke the contract, since the host started.
+	Breaches int
 }

@@ -157,6 +157,7 @@ func TestKnownMessageSaidAgain(t *testing.T) {
 	t.Parallel()
 	h, x, o := pairOf(t, host.Options{}, simnettest.Account{}, simnettest.Account{})
 	x.say(simnettest.Say{Channel: "here", Author: "Ann", Text: "one"})
+	accepted(t, x.net, "there", 1, h.log.String) // an edit of what still waits would be folded in
 	x.say(simnettest.Say{Channel: "here", Author: "Ann", Text: "one, again", ID: "here-1"})
 	x.act(simnettest.Act{Channel: "here", Kind: simnettest.KindEdit, ID: "here-1", Author: "Ann", Text: "uno"})
 	x.say(simnettest.Say{Channel: "here", Author: "End", Text: "end"})
@@ -208,6 +209,36 @@ func TestMentions(t *testing.T) {
 	}
 	h.stop()
 	nothingWaits(t, o.DataDir)
+}
+
+// Contract "Text": where the operator allows it the target plug is given a mass mention,
+// out of an author's segment and never out of a plain text.
+func TestMassMentions(t *testing.T) {
+	t.Parallel()
+	net, plug := simulated(t, simnettest.Account{Name: "talk"}, simnettest.Account{Name: "bot"})
+	o := childOptions{DataDir: dataDir(t), Plugs: []host.Plug{plug("talk", "talk"), plug("bot", "bot")}}
+	c := bridge(channel("talk", "quiet"), channel("bot", "loud"))
+	c.Members[1].MassMentions = true
+	o.Conversations = []host.Conversation{c}
+	h := startHost(t, o)
+	allListen(t, net, 2)
+	for _, from := range []string{"quiet", "loud"} {
+		do(t, net, simnettest.Command{Say: &simnettest.Say{Channel: from, Author: "Ann", Text: "to all", Rich: json.RawMessage(
+			`{"text":{"segments":[{"text":"all","massMention":"MASS_MENTION_EVERYONE"},{"text":": @everyone","bold":true}]}}`)}})
+	}
+	for channel, want := range map[string]int{"quiet": 0, "loud": 1} {
+		accepted(t, net, channel, 1, h.log)
+		ledger, err := net.Ledger(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(ledger, func(e simnettest.Entry) bool { return e.Kind == simnettest.Accepted && e.Channel == channel })
+		e := ledger[i]
+		if got := strings.Count(string(e.Rich), "MASS_MENTION_EVERYONE"); got != want || e.Text != "all: @everyone" {
+			t.Errorf("%s was told of %d mass mentions, want %d: %q %s", channel, got, want, e.Text, e.Rich)
+		}
+	}
+	h.stop()
 }
 
 // Bridging 11, 12: what is only a place, an emote, invisible, a join, a title or a

@@ -51,7 +51,10 @@ type measurement struct {
 
 var measurements = []measurement{
 	{[]string{"bridge"}, bridge},
+	{[]string{"bridge_1to9"}, bridgeToNine},
 	{[]string{"bridge_50ms"}, bridgeSlow},
+	{[]string{"bridge_50ms_1000ch"}, bridgeThousand},
+	{[]string{"e2e_p50_1k", "e2e_p99_1k"}, latency},
 	{[]string{"put_p50", "put_p99"}, putLatency},
 	{[]string{"intake"}, intakeRate},
 	{[]string{"bridge_file_100mb"}, bridgeFile},

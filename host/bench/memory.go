@@ -11,7 +11,7 @@ import (
 // idling: the proportional share of each process, and nothing collected by force.
 func memory(ctx context.Context, s *suite) ([]figure, error) {
 	messages, idle := pick(s, 100_000, 5_000), pick(s, time.Minute, 3*time.Second)
-	w, err := s.newWorld(ctx, 5, 10, 0)
+	w, err := s.newWorld(ctx, layout{pairs: 5, channels: 10, targets: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,22 @@ func cpuTime(pid int) time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
+// bytesWritten is what a process has had written to disk; 0 if it is gone. What was
+// written and not yet given to the disk counts too.
+func bytesWritten(pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "write_bytes: "); ok {
+			n, _ := strconv.Atoi(strings.TrimSpace(rest))
+			return n
+		}
+	}
+	return 0
+}
+
 // children lists the processes that a process has started, and theirs.
 func children(pid int) []int {
 	var all []int

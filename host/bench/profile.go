@@ -22,13 +22,13 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// serveHost is plughost run with a profiler: host-PID.cpu and host-PID.mutex in dir
-// are written when it stops.
+// serveHost is plughost run with a profiler: host-PID.cpu, host-PID.mutex and
+// host-PID.allocs in dir are written when it stops.
 func serveHost(file, dir string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn})
-	c, err := config.Load(ctx, file, describe)
+	c, err := config.Load(ctx, file, describe, nil)
 	if err != nil {
 		return err
 	}
@@ -50,11 +50,13 @@ func serveHost(file, dir string) (err error) {
 	}
 	defer func() {
 		pprof.StopCPUProfile()
-		m, createErr := os.Create(name("mutex"))
-		if createErr == nil {
-			createErr = errors.Join(pprof.Lookup("mutex").WriteTo(m, 0), m.Close())
+		for _, kind := range []string{"mutex", "allocs"} {
+			f, createErr := os.Create(name(kind))
+			if createErr == nil {
+				createErr = errors.Join(pprof.Lookup(kind).WriteTo(f, 0), f.Close())
+			}
+			err = errors.Join(err, createErr)
 		}
-		err = errors.Join(err, createErr)
 	}()
 
 	server := api.New(log)

@@ -21,7 +21,7 @@ const (
 // recovery is the time from a kill -9 until the next message is in the target's
 // ledger, in steady traffic: of the target's plug, and of the host.
 func recovery(ctx context.Context, s *suite) ([]figure, error) {
-	w, err := s.newWorld(ctx, 1, 10, 0)
+	w, err := s.newWorld(ctx, layout{pairs: 1, channels: 10, targets: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -21,13 +21,15 @@ import (
 // world is two simulated networks with a host between them. The channels c0, c1, …
 // exist on both; accounts left0, left1, … are on the left network, right0, … on the
 // right one, and each channel is bridged by the pair whose turn it is. Strangers
-// speak on the left.
+// speak on the left. Where there are several targets for each channel, the right
+// network has c0, c0-1, c0-2, … in its place.
 type world struct {
 	suite    *suite
 	dir      string
 	left     *simnettest.Process
 	right    *simnettest.Process
 	channels []string
+	targets  int // of each channel
 	host     *hostProcess
 	api      *api.Client
 
@@ -37,10 +39,16 @@ type world struct {
 // dataDir is the host's.
 func (w *world) dataDir() string { return filepath.Join(w.dir, "data") }
 
-// newWorld starts networks and host and waits until every plug is ready. delay is
-// the time from accepting a message to the answer.
-func (s *suite) newWorld(ctx context.Context, pairs, channels int, delay time.Duration) (w *world, err error) {
-	w = &world{suite: s}
+// layout is what a world is made of.
+type layout struct {
+	pairs, channels int
+	targets         int           // of each channel
+	delay           time.Duration // from accepting a message to the answer
+}
+
+// newWorld starts networks and host and waits until every plug is ready.
+func (s *suite) newWorld(ctx context.Context, l layout) (w *world, err error) {
+	w = &world{suite: s, targets: l.targets}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -50,10 +58,12 @@ func (s *suite) newWorld(ctx context.Context, pairs, channels int, delay time.Du
 		return w, err
 	}
 	var settings []simnettest.Command
-	for i := range channels {
+	for i := range l.channels {
 		name := fmt.Sprintf("c%d", i)
 		w.channels = append(w.channels, name)
-		settings = append(settings, simnettest.Command{Channel: &simnettest.Channel{Name: name, AnswerDelay: simnettest.Duration(delay)}})
+		for _, target := range w.targetsOf(name) {
+			settings = append(settings, simnettest.Command{Channel: &simnettest.Channel{Name: target, AnswerDelay: simnettest.Duration(l.delay)}})
+		}
 	}
 	for name, net := range map[string]**simnettest.Process{"left": &w.left, "right": &w.right} {
 		dir := filepath.Join(w.dir, name)
@@ -64,11 +74,20 @@ func (s *suite) newWorld(ctx context.Context, pairs, channels int, delay time.Du
 			return w, err
 		}
 	}
-	if err := os.WriteFile(w.config(), []byte(w.yaml(pairs)), 0o600); err != nil {
+	if err := os.WriteFile(w.config(), []byte(w.yaml(l.pairs)), 0o600); err != nil {
 		return w, err
 	}
 	w.api = api.NewClient(w.dataDir())
 	return w, w.start(ctx)
+}
+
+// targetsOf names the channels on the right in which a channel's messages arrive.
+func (w *world) targetsOf(channel string) []string {
+	names := []string{channel}
+	for i := 1; i < w.targets; i++ {
+		names = append(names, fmt.Sprintf("%s-%d", channel, i))
+	}
+	return names
 }
 
 func (w *world) config() string { return filepath.Join(w.dir, "plughost.yaml") }
@@ -83,7 +102,11 @@ func (w *world) yaml(pairs int) string {
 	}
 	b.WriteString("conversations:\n")
 	for i, c := range w.channels {
-		fmt.Fprintf(&b, "  %s: {members: [left%d/%s, right%d/%s]}\n", c, i%pairs, c, i%pairs, c)
+		fmt.Fprintf(&b, "  %s: {members: [left%d/%s", c, i%pairs, c)
+		for _, target := range w.targetsOf(c) {
+			fmt.Fprintf(&b, ", right%d/%s", i%pairs, target)
+		}
+		b.WriteString("]}\n")
 	}
 	return b.String()
 }
@@ -206,11 +229,12 @@ func (w *world) speak(ctx context.Context, count int, perSecond float64) error {
 	return w.left.Generate(ctx, simnettest.Generate{Channels: w.channels, Count: count, First: first, Size: textBytes, PerSecond: perSecond})
 }
 
-// arrived waits until the right network has accepted count messages.
+// arrived waits until the right network has accepted count messages in each of their
+// targets.
 func (w *world) arrived(ctx context.Context, count int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := w.right.Wait(ctx, simnettest.Accepted, "", count); err != nil {
+	if err := w.right.Wait(ctx, simnettest.Accepted, "", count*w.targets); err != nil {
 		return fmt.Errorf("%w\n%s", err, w.log())
 	}
 	return nil
@@ -243,9 +267,11 @@ func (w *world) check(ctx context.Context) (said, arrived []simnettest.Entry, er
 		return nil, nil, err
 	}
 	for _, c := range w.channels {
-		report := simnettest.Compare(
-			simnettest.Member{Name: "left/" + c, Ledger: of(said, c), Channel: c},
-			simnettest.Member{Name: "right/" + c, Ledger: of(arrived, c), Channel: c})
+		members := []simnettest.Member{{Name: "left/" + c, Ledger: of(said, c), Channel: c}}
+		for _, target := range w.targetsOf(c) {
+			members = append(members, simnettest.Member{Name: "right/" + target, Ledger: of(arrived, target), Channel: target})
+		}
+		report := simnettest.Compare(members...)
 		if err := report.Err(); err != nil {
 			return nil, nil, fmt.Errorf("void: channel %s: %w\n%s", c, err, w.log())
 		}

@@ -152,7 +152,8 @@ type plughost struct {
 // plugConfig is a plug that a test adds to the webchats.
 type plugConfig struct {
 	name, config string   // the config as YAML
-	members      []string // its channels in the conversation
+	members      []string // as they stand in the conversation
+	source       string   // its Go package, if it has to be built
 }
 
 // startPlughost starts it; extra is more of each webchat's config, such as
@@ -165,6 +166,7 @@ func startPlughost(t *testing.T, extra ...string) *plughost {
 func startPlughostWith(t *testing.T, more []plugConfig, extra ...string) *plughost {
 	t.Helper()
 	h := &plughost{t: t, dir: t.TempDir(), address: map[string]string{}, plugs: 2 + len(more)}
+	dir := filepath.Join(root(t), "bin", "plugs")
 	var plugs strings.Builder
 	for name, label := range map[string]string{"north": "North", "south": "South"} {
 		h.address[name] = freeAddress(t)
@@ -173,13 +175,14 @@ func startPlughostWith(t *testing.T, more []plugConfig, extra ...string) *plugho
 	}
 	members := []string{"north/lobby", "south/lobby"}
 	for _, p := range more {
-		fmt.Fprintf(&plugs, "  %s: %s\n", p.name, p.config)
-		for _, source := range p.members {
-			members = append(members, p.name+"/"+source)
+		if p.source != "" {
+			dir = withPlug(t, h.dir, p.source)
 		}
+		fmt.Fprintf(&plugs, "  %s: %s\n", p.name, p.config)
+		members = append(members, p.members...)
 	}
 	config := fmt.Sprintf("version: 1\ndata_dir: %s\nplugs_dir: %s\nsettle_timeout: 2s\nplugs:\n%sconversations:\n  lobby:\n    members: [%s]\n",
-		filepath.Join(h.dir, "data"), filepath.Join(root(t), "bin", "plugs"), plugs.String(), strings.Join(members, ", "))
+		filepath.Join(h.dir, "data"), dir, plugs.String(), strings.Join(members, ", "))
 	h.config = filepath.Join(h.dir, "plughost.yaml")
 	if err := os.WriteFile(h.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -187,6 +190,22 @@ func startPlughostWith(t *testing.T, more []plugConfig, extra ...string) *plugho
 	t.Cleanup(h.end)
 	h.start()
 	return h
+}
+
+// withPlug makes a directory of the webchat and of a plug that is built into it.
+func withPlug(t *testing.T, in, source string) string {
+	t.Helper()
+	dir := filepath.Join(in, "plugs")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(root(t), "bin", "plugs", "webchat"), filepath.Join(dir, "webchat")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", dir+"/", source).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", source, err, out)
+	}
+	return dir
 }
 
 // end stops the host, and tells its last words if the test has failed.

@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	b := startBroker(t)
 	w := &world{T: t, broker: b, device: b.device("commands", "switch/told")}
 	house := fmt.Sprintf(`{use: mqtt, label: MQTT, config: {server: "mqtt://%s", username: house, channels: {alerts: {format: json, publish: commands}, switch: {publish: switch/told}}}}`, b.address)
-	w.plughost = startPlughostWith(t, []plugConfig{{"house", house, []string{"alerts", "switch"}}})
+	w.plughost = startPlughostWith(t, []plugConfig{{name: "house", config: house, members: []string{"house/alerts", "house/switch"}}})
 	w.ann, w.sara = enter(t, w.address["north"], "Ann"), enter(t, w.address["north"], rightToLeft)
 	w.bo = enter(t, w.address["south"], "Bo")
 	return w

@@ -94,7 +94,8 @@ type Origin struct {
 	Operation id.OperationID
 	// Hook made the operation.
 	Hook id.HookName
-	// Source is the message that caused it; nil if none did.
+	// Source is the message that caused it; nil if none did. One that an operation of
+	// ours stands for has no channel, and the operation's id.
 	Source *id.Message
 	// Primary is false for all but the first of several physical messages.
 	Primary bool
@@ -130,6 +131,17 @@ type Send struct {
 	// Moderation says that they may.
 	ActorID    string
 	Moderation bool
+	// CatchUp says when a message is given up that has waited; nil: never.
+	CatchUp *CatchUp
+}
+
+// CatchUp bounds what is delivered late. A message is given up, and counted, once it is
+// older than MaxAge by the time at which it was said, or once more than MaxMessages wait
+// for its channel, itself among them, of which it is the oldest; but never within its
+// first minute. Zero is no bound. Edits of what was given up do nothing.
+type CatchUp struct {
+	MaxAge      time.Duration
+	MaxMessages int
 }
 
 // BestEffort is a Hook that takes part in what is never stored: typing and read

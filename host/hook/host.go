@@ -104,6 +104,9 @@ type Operation struct {
 	// Hook that made it; "api:" and a name for a client of the API.
 	Hook     id.HookName
 	Accepted time.Time
+	// PutBack is the operation as which a parked one was put back since; empty if it
+	// was not.
+	PutBack id.OperationID
 }
 
 // Users looks up the people of a network. Each call is answered by the plug, within

@@ -59,14 +59,26 @@ var mutations = []mutation{
 	{
 		name: "intake: acknowledgement before the append",
 		file: intakeFile,
-		old:  "		if err := in.store(ctx, answer); err != nil {\n",
-		new:  "		s.Ack(answer.Sequence, true)\n		if err := in.store(ctx, answer); err != nil {\n",
+		old:  "		named, last, err := in.store(ctx, answer)\n",
+		new:  "		s.Ack(answer.Sequence, true)\n		named, last, err := in.store(ctx, answer)\n",
 	},
 	{
 		name: "intake: cursors before the events",
 		file: intakeFile,
 		old:  "	fresh, err := in.appendEvents(ctx, answer.Events)\n",
-		new:  "	_ = in.o.Journal.SaveCursors(ctx, in.o.Network, answer.Cursors)\n	fresh, err := in.appendEvents(ctx, answer.Events)\n",
+		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	fresh, err := in.appendEvents(ctx, answer.Events)\n",
+	},
+	{
+		name: "intake: acknowledgement before the cursor",
+		file: "host/internal/intake/cursors.go",
+		old:  "		named, through := c.take()\n",
+		new:  "		c.stream.Ack(c.through, true)\n		named, through := c.take()\n",
+	},
+	{
+		name: "retain: what follows the cursor expires",
+		file: "host/internal/journal/retain.go",
+		old:  "				limit = min(limit, s)\n",
+		new:  "				_ = s\n",
 	},
 	{
 		name: "intake: known events are forgotten on a restart",
@@ -184,9 +196,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: parked without its record",
-		file: operationFile,
-		old:  "		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,\n			Attempts: o.attempt.GetNumber(), Time: timestamppb.Now(), Sent: o.sent()})\n",
-		new:  "		_ = timestamppb.Now()\n		return nil\n",
+		file: "host/internal/put/park.go",
+		old:  "		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: record, ",
+		new:  "		return func(_ context.Context, _ id.Channel, _ *journalv1.ParkedRecord) error { return nil }(ctx, o.channel, &journalv1.ParkedRecord{Operation: record, ",
 	},
 	{
 		name: "put: what the stream told while a new attempt waited is not heard",
@@ -221,8 +233,26 @@ var mutations = []mutation{
 	{
 		name: "put: attempts without end",
 		file: attemptFile,
-		old:  "last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
-		new:  "last != nil && false {\n		return nil, 0, unconfirmed // the network's memory may have ended meanwhile\n",
+		old:  "last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
+		new:  "last != nil && false {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
+	},
+	{
+		name: "put: an attempt after a crash doesn't run alone",
+		file: "host/internal/put/crash.go",
+		old:  "return o.attempt.GetCrashes() > 0 }\n",
+		new:  "return false }\n",
+	},
+	{
+		name: "put: others begin beside an attempt after a crash",
+		file: "host/internal/put/slot.go",
+		old:  "		n, best = live.concurrent(), maxBestEffort\n",
+		new:  "		n, best = 1, maxBestEffort\n",
+	},
+	{
+		name: "put: a crash is forgotten with the next attempt",
+		file: attemptFile,
+		old:  "		a.Crashes = last.Crashes\n",
+		new:  "",
 	},
 	{
 		name: "put: the journal is not searched for an echo",

@@ -28,6 +28,7 @@ const patience = 30 * time.Second
 type host struct {
 	t      *testing.T
 	ctx    context.Context
+	conn   *grpc.ClientConn
 	client plugv1.PlugClient
 	plug   *mqtt
 }
@@ -42,13 +43,11 @@ func launch(t *testing.T) *host {
 	if testing.Verbose() {
 		log = hclog.Default()
 	}
-	service, err := plug.NewServer(d, log)
-	if err != nil {
-		t.Fatal(err)
-	}
 	listener := bufconn.Listen(64 << 10)
 	server := grpc.NewServer()
-	plugv1.RegisterPlugServer(server, service)
+	if err := plug.Register(server, d, log); err != nil {
+		t.Fatal(err)
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	conn, err := grpc.NewClient("passthrough:///plug", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -57,7 +56,7 @@ func launch(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 6*patience)
-	h := &host{t: t, ctx: ctx, client: plugv1.NewPlugClient(conn), plug: m}
+	h := &host{t: t, ctx: ctx, conn: conn, client: plugv1.NewPlugClient(conn), plug: m}
 	t.Cleanup(func() {
 		// Some tests end with events that were never acknowledged: they are not waited for.
 		if _, err := h.client.Stop(ctx, &plugv1.StopRequest{Grace: durationpb.New(2 * time.Second)}); err != nil {
@@ -118,11 +117,11 @@ func (h *host) stop() {
 // goodbye to the broker.
 func (h *host) die(p *proxy) {
 	h.t.Helper()
-	p.refuse(true)
+	p.Refuse(true)
 	if _, err := h.client.Stop(h.ctx, &plugv1.StopRequest{Grace: durationpb.New(time.Second)}); err != nil {
 		h.t.Fatal(err)
 	}
-	p.refuse(false)
+	p.Refuse(false)
 }
 
 // operation makes an operation id.

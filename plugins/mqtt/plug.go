@@ -68,6 +68,7 @@ const (
 // mqtt is the plug.
 type mqtt struct {
 	log      hclog.Logger
+	setState func(plugv1.NetworkState, string) // the session's SetNetworkState
 	channels []*channel
 	broker   broker.Options
 	memory   *memory.Memory // Start's, then Receive's, then Stop's
@@ -111,7 +112,7 @@ func (m *mqtt) Start(ctx context.Context, s *plug.Session) (_ *plug.Started, err
 	if len(id) > plugv1.MaxIDBytes {
 		return nil, plug.BadConfig("/server", fmt.Errorf("server and user name are too long: %d bytes together", len(id)))
 	}
-	m.log, m.channels = s.Logger, channels
+	m.log, m.channels, m.setState = s.Logger, channels, s.SetNetworkState
 	m.repeats, m.skipped, m.dropped = counter{}, counter{}, counter{}
 	m.broker = broker.Options{
 		Address: e.address, TLS: e.tls, ClientID: m.memory.Client(), Username: c.Username, Password: c.Password,
@@ -129,6 +130,17 @@ func (m *mqtt) Start(ctx context.Context, s *plug.Session) (_ *plug.Started, err
 		Abilities:   m.narrowed(conn.Facts),
 		Channels:    m.statuses(),
 	}, nil
+}
+
+// ValidateConfig finds what can't work whatever the broker says, all of it.
+func (m *mqtt) ValidateConfig(_ context.Context, configJSON string) error {
+	c := defaults()
+	if err := plug.DecodeConfig(configJSON, &c); err != nil {
+		return err
+	}
+	_, addressErr := c.endpoint()
+	_, channelsErr := c.channels(nil)
+	return errors.Join(c.check(), addressErr, channelsErr)
 }
 
 // narrowed is what the plug can do at this broker, with these channels.

@@ -80,7 +80,7 @@ func TestPut(t *testing.T) {
 		t.Errorf("json is %s", got)
 	}
 
-	p.cut()
+	p.Cut()
 	st.mute = false
 	b.publish("text", "after the cut")
 	st.untilText("after the cut")
@@ -132,10 +132,10 @@ func TestPutNotSent(t *testing.T) {
 	h, _ := start(t, t.TempDir(), at(p.url()), "a")
 	h.open()
 	d := b.device("watcher", "a")
-	p.refuse(true)
+	p.Refuse(true)
 	eventually(t, "the plug has noticed", func() bool { return h.plug.current() == nil })
 	h.fails(putRequest("a", operation(1), "while away"), plugv1.Verdict_VERDICT_NOT_SENT)
-	p.refuse(false)
+	p.Refuse(false)
 	eventually(t, "the plug is back", func() bool { return h.put(putRequest("a", operation(2), "back")).GetFailure() == nil })
 	if heard := d.hears("%p"); !slices.Equal(heard, []string{"back"}) {
 		t.Errorf("heard %q", heard)
@@ -163,7 +163,7 @@ func TestPutUncertain(t *testing.T) {
 			h.open()
 			d := b.device("watcher", "a")
 			h.mustPut("a", operation(1), "before")
-			p.hold(c.up, c.down)
+			p.Hold(c.up, c.down)
 			r := putRequest("a", operation(2), "x")
 			if c.deadline {
 				r.Deadline = timestamppb.New(time.Now().Add(300 * time.Millisecond))
@@ -176,12 +176,12 @@ func TestPutUncertain(t *testing.T) {
 							return strings.Contains(string(log), "Sending PUBACK to "+h.plug.memory.Client()+" (m2") || strings.Contains(string(log), "Sending PUBACK to "+h.plug.memory.Client()+" (m3")
 						})
 					}
-					p.cut()
+					p.Cut()
 				}()
 			}
 			h.fails(r, plugv1.Verdict_VERDICT_UNCERTAIN)
-			p.cut() // with what is held back
-			p.flow()
+			p.Cut() // with what is held back
+			p.Flow()
 			eventually(t, "the plug is back", func() bool { return h.put(putRequest("a", operation(3), "after")).GetFailure() == nil })
 			h.mustPut("a", operation(4), "last")
 			want := append(append([]string{"before"}, c.heard...), "after", "last")

@@ -104,8 +104,9 @@ func (m *mqtt) Receive(ctx context.Context, q *plug.Queue, _ plug.Cursors) error
 	if conn == nil {
 		var err error
 		if conn, err = m.connect(ctx, q); err != nil {
-			return err
+			return m.away(ctx, startVerdict(err))
 		}
+		m.setState(plugv1.NetworkState_NETWORK_STATE_CONNECTED, "")
 		m.log.Info("connected to the broker again", "session_present", conn.Facts.SessionPresent)
 	}
 	// MQTT doesn't say where the old messages end, and nothing hangs on it: an uncertain Put
@@ -124,6 +125,14 @@ func (m *mqtt) Receive(ctx context.Context, q *plug.Queue, _ plug.Cursors) error
 	}
 	m.setConn(nil)
 	conn.Close()
+	return m.away(ctx, err)
+}
+
+// away tells the host why there is no connection, until the next one.
+func (m *mqtt) away(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		m.setState(plugv1.NetworkState_NETWORK_STATE_CONNECTING, err.Error())
+	}
 	return err
 }
 

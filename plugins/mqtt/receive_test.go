@@ -84,7 +84,7 @@ func TestAcknowledged(t *testing.T) {
 	b.publish("a", "m0") // alike, and another message
 	first := slices.Clone(s.untilEvents(6))
 
-	p.cut() // the plug lives: what comes again is removed
+	p.Cut() // the plug lives: what comes again is removed
 	b.publish("a", "m6")
 	if events := s.untilEvents(7); textOf(events[6]) != "m6" || len(events) != 7 {
 		t.Fatalf("after a cut: %s", s.texts())
@@ -153,11 +153,11 @@ func TestCuts(t *testing.T) {
 	const n, cuts = 400, 4
 	for i := range cuts {
 		from := i * n / cuts
-		made := p.connections()
+		made := p.Connections()
 		b.publishLines("a", texts(from, n/cuts))
 		s.untilEvents(from + 1 + i*20) // somewhere on the way
-		p.cut()
-		eventually(t, "the plug is back", func() bool { return p.connections() > made })
+		p.Cut()
+		eventually(t, "the plug is back", func() bool { return p.Connections() > made })
 	}
 	s.untilText(fmt.Sprint("m", n-1))
 	if s.texts() != strings.Join(texts(0, n), " ") {
@@ -233,7 +233,7 @@ func TestRetained(t *testing.T) {
 	s := h.open()
 	b.publish("a", "news", "-r")
 	s.untilText("news")
-	p.cut()
+	p.Cut()
 	b.publish("a", "later")
 	s.untilText("later")
 	h.stop()

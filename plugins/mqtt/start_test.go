@@ -201,14 +201,34 @@ func TestLoggedOutLater(t *testing.T) {
 	b := startBroker(t)
 	h, _ := start(t, t.TempDir(), at(b.url()), "a")
 	h.open()
+	watch, err := plugv1.NewNetworkStatusClient(h.conn).WatchStatus(h.ctx, &plugv1.WatchStatusRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(want plugv1.NetworkState) {
+		t.Helper()
+		for {
+			got, err := watch.Recv()
+			if err != nil {
+				t.Fatalf("before %v: %v", want, err)
+			}
+			if got.State == want {
+				return
+			}
+		}
+	}
+	says(plugv1.NetworkState_NETWORK_STATE_CONNECTED)
 	b.end(syscall.SIGTERM)
+	says(plugv1.NetworkState_NETWORK_STATE_CONNECTING)
 	run(t, "mosquitto_passwd", "-b", b.dir+"/passwords", "plug", "changed")
 	b.start()
 	eventually(t, "the Put says that the password is wrong", func() bool {
 		return h.put(putRequest("a", operation(1), "x")).GetFailure().GetVerdict() == plugv1.Verdict_VERDICT_LOGGED_OUT
 	})
+	says(plugv1.NetworkState_NETWORK_STATE_LOGGED_OUT)
 	run(t, "mosquitto_passwd", "-b", b.dir+"/passwords", "plug", "secret")
 	b.end(syscall.SIGTERM)
 	b.start()
 	eventually(t, "the plug is let in again", func() bool { return h.put(putRequest("a", operation(1), "x")).GetFailure() == nil })
+	says(plugv1.NetworkState_NETWORK_STATE_CONNECTED)
 }

@@ -60,6 +60,25 @@ func (w *webchat) takeFile(in *plugv1.SpoolFile) (files.Info, error) {
 	return w.files.Put(f)
 }
 
+// Most that an author's picture may have: it is shown small, and beside every message.
+const (
+	maxPictureBytes = 1 * megabyte
+	maxPictureSide  = 2048 // pixels
+)
+
+// takePicture copies an author's picture out of the spool and gives its hash; empty if
+// there is none, or none that a browser may show: then there are the initials.
+func (w *webchat) takePicture(a *plugv1.Avatar) string {
+	if a.GetFile() == nil || a.GetFile().GetSize() > maxPictureBytes {
+		return ""
+	}
+	info, err := w.takeFile(a.GetFile())
+	if err != nil || !info.Shown || info.Width == 0 || max(info.Width, info.Height) > maxPictureSide {
+		return ""
+	}
+	return info.Hash
+}
+
 // missing is what is said in place of a file.
 func missing(name string, f *plugv1.File) string {
 	switch {

@@ -237,6 +237,7 @@ func (p *person) say(room, text string) {
 // shown is a message as the page gets it.
 type shown struct {
 	Text, Author string
+	Avatar       string
 	Bridged      bool
 }
 

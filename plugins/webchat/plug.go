@@ -49,6 +49,7 @@ var definition = plug.Definition{
 		// What isn't here reaches us as words in the text.
 		Features: []plugv1.Feature{
 			plugv1.Feature_FEATURE_FORMATTING, plugv1.Feature_FEATURE_REPLY, plugv1.Feature_FEATURE_FILE, plugv1.Feature_FEATURE_EMOTE,
+			plugv1.Feature_FEATURE_AVATAR,
 		},
 		// Start adds how large a file may be: that is the operator's choice.
 		Limits: &plugv1.Limits{TextLength: room.MaxText, TextUnit: plugv1.LengthUnit_LENGTH_UNIT_RUNES, Files: room.MaxFiles},

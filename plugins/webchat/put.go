@@ -29,6 +29,7 @@ func (w *webchat) Put(ctx context.Context, p *plug.Part) (*plugv1.Receipt, error
 	if err != nil {
 		return nil, err
 	}
+	c.Avatar = w.takePicture(p.Author.GetUser().GetAvatar())
 	who := bridged(p.Author)
 	said, err := w.do(ctx, room.Change{
 		Kind: room.Said, Room: p.Channel, By: who, Content: c, Once: ours + p.OperationID,

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
 )
 
 //go:embed completion.bash
@@ -107,6 +109,8 @@ func candidates(node *kong.Node, words []string, last string) (list []string) {
 		list = append(list, strings.Split(p.Enum, ",")...)
 	case p.Name == "plug":
 		list = append(list, plugNames(given, "")...)
+	case p.Name == "operation":
+		list = append(list, parkedOperations(given)...)
 	case p.Name == "channel":
 		list = append(list, plugNames(given, "/")...)
 	}
@@ -148,4 +152,22 @@ func plugNames(of hostFlags, suffix string) (names []string) {
 		names = append(names, string(s.Plug)+suffix)
 	}
 	return names
+}
+
+// parkedOperations asks the running host for the ids of what is parked.
+func parkedOperations(of hostFlags) (ids []string) {
+	client, ctx, cancel, err := of.client()
+	if err != nil {
+		return nil
+	}
+	defer cancel()
+	defer client.Close()
+	parked, err := client.Parked(ctx, &hostv1.ListParkedRequest{})
+	if err != nil {
+		return nil
+	}
+	for _, p := range parked {
+		ids = append(ids, p.Operation.OperationId)
+	}
+	return ids
 }

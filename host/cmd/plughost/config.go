@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/config"
@@ -27,7 +30,7 @@ func (f configFlag) load(ctx context.Context) (*config.Config, error) {
 	if err != nil {
 		return nil, &exit{exitConfig, err}
 	}
-	c, err := config.Load(ctx, file, describe)
+	c, err := config.Load(ctx, file, describe, validate)
 	if err != nil {
 		return nil, &exit{exitConfig, err}
 	}
@@ -35,13 +38,39 @@ func (f configFlag) load(ctx context.Context) (*config.Config, error) {
 }
 
 // describe runs a plug's binary to ask what it is.
-func describe(ctx context.Context, plug id.InstanceName, path string) (_ *plugv1.DescribeResponse, err error) {
+func describe(ctx context.Context, plug id.InstanceName, path string) (facts *plugv1.DescribeResponse, err error) {
+	err = ask(ctx, plug, path, func(l *link.Link) (err error) {
+		facts, err = l.Describe(ctx)
+		return err
+	})
+	return facts, err
+}
+
+// validate runs a plug's binary to ask what is wrong with its config.
+func validate(ctx context.Context, plug id.InstanceName, path, configJSON string) (problems []*plugv1.ConfigProblem, err error) {
+	err = ask(ctx, plug, path, func(l *link.Link) (err error) {
+		problems, err = l.ValidateConfig(ctx, configJSON)
+		return err
+	})
+	return problems, err
+}
+
+// ask runs a plug's binary for one question.
+func ask(ctx context.Context, plug id.InstanceName, path string, question func(*link.Link) error) error {
 	p, err := process.Start(ctx, process.Options{Name: plug, Path: path})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	return link.New(p.Conn(), plug, hclog.NewNullLogger()).Describe(ctx)
+	err = question(link.New(p.Conn(), plug, hclog.NewNullLogger()))
+	if status.Code(err) == codes.Unavailable {
+		// The broken connection is seen before the exit.
+		select {
+		case <-p.Done():
+			err = fmt.Errorf("it crashed: %w", p.Err())
+		case <-time.After(time.Second):
+		}
+	}
+	return errors.Join(err, p.Close())
 }
 
 // printProblems says everything that is wrong with a config.

@@ -29,6 +29,7 @@ type commands struct {
 	Check      checkCommand      `cmd:"" help:"Check the config, and start nothing: says everything that is wrong with it."`
 	Status     statusCommand     `cmd:"" help:"Show how the plugs of a running host do, and what waits to be sent."`
 	Send       sendCommand       `cmd:"" help:"Send a message to a channel."`
+	Parked     parkedCommand     `cmd:"" help:"Show what could not be delivered; put it back, or drop it."`
 	Tail       tailCommand       `cmd:"" help:"Print what is said, as it comes, until SIGINT."`
 	Start      startCommand      `cmd:"" help:"Start a plug that was stopped; try one again that is in back-off, held or failed."`
 	Stop       stopCommand       `cmd:"" help:"Stop a plug of a running host, until it is started or the host is. What is said to it waits."`

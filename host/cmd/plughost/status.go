@@ -124,6 +124,7 @@ type plugJSON struct {
 	Pid       int             `json:"pid,omitempty"`
 	NetworkID id.NetworkID    `json:"network_id,omitempty"`
 	Gaps      []gapJSON       `json:"gaps,omitempty"`
+	Breaches  int             `json:"breaches,omitempty"`
 }
 
 // queueJSON is how scripts get what waits for a channel.
@@ -135,20 +136,24 @@ type queueJSON struct {
 	Uncertain    bool      `json:"uncertain,omitempty"`
 	Parked       uint32    `json:"parked"`
 	ParkedSince  time.Time `json:"parked_since,omitzero"`
+
+	GivenUp       uint32 `json:"given_up"`
+	GivenUpReason string `json:"given_up_reason,omitempty"`
 }
 
 func printJSON(w io.Writer, plugs []host.Status, queues []*hostv1.Queue) error {
 	waiting := make([]queueJSON, len(queues))
 	for i, q := range queues {
 		waiting[i] = queueJSON{Channel: q.Channel, Waiting: q.Waiting, WaitingSince: asTime(q.WaitingSince), Attempts: q.Attempts,
-			Uncertain: q.Uncertain, Parked: q.Parked, ParkedSince: asTime(q.ParkedSince)}
+			Uncertain: q.Uncertain, Parked: q.Parked, ParkedSince: asTime(q.ParkedSince),
+			GivenUp: q.GivenUp, GivenUpReason: q.GivenUpReason}
 	}
 
 	all := make([]plugJSON, len(plugs))
 	for i, s := range plugs {
 		all[i] = plugJSON{
 			Plug: s.Plug, State: s.State, Reason: s.Reason, Since: s.Since, NextTry: s.NextTry,
-			Restarts: s.Restarts, Pid: s.Pid, NetworkID: s.Network, Gaps: gapsJSON(s.Gaps),
+			Restarts: s.Restarts, Pid: s.Pid, NetworkID: s.Network, Gaps: gapsJSON(s.Gaps), Breaches: s.Breaches,
 		}
 	}
 	e := json.NewEncoder(w)
@@ -163,7 +168,7 @@ func asTime(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-// printQueues prints what waits and what is parked, if anything does.
+// printQueues prints what waits, what is parked and what was given up, if anything.
 func printQueues(w io.Writer, queues []*hostv1.Queue, now time.Time) error {
 	if len(queues) == 0 {
 		return nil
@@ -177,7 +182,15 @@ func printQueues(w io.Writer, queues []*hostv1.Queue, now time.Time) error {
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\n", printable(q.Channel), q.Waiting, age(asTime(q.WaitingSince), now), q.Parked, age(asTime(q.ParkedSince), now), attempts)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, q := range queues {
+		if q.GivenUp > 0 {
+			fmt.Fprintf(w, "%s: %d given up since the host started, the last: %s\n", printable(q.Channel), q.GivenUp, printable(q.GivenUpReason))
+		}
+	}
+	return nil
 }
 
 func printTable(w io.Writer, plugs []host.Status, now time.Time) error {

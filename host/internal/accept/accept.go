@@ -38,6 +38,10 @@ type Journal interface {
 	// Accept makes operations durable; whoever is to know of them before does.
 	Accept(ctx context.Context, accepted []journal.Accepted) error
 	Find(ctx context.Context, operation id.OperationID) (*journal.Progress, error)
+	ParkedOperation(ctx context.Context, operation id.OperationID) (*journal.Parked, error)
+	PutBack(p *journal.Parked) *journalv1.Operation
+	Queued(ctx context.Context, c id.Channel, operation id.OperationID) (bool, error)
+	Unpark(ctx context.Context, c id.Channel, operation, putBack id.OperationID) error
 }
 
 // Result is what became of an operation.
@@ -54,6 +58,8 @@ type Result struct {
 	Attempts uint32
 	Hook     id.HookName
 	Accepted *timestamppb.Timestamp
+	// PutBack is the operation as which one that was parked was put back.
+	PutBack id.OperationID
 }
 
 // Stage accepts operations. Safe for concurrent use.
@@ -61,6 +67,7 @@ type Stage struct {
 	journal  Journal
 	ordinal  atomic.Uint32
 	requests singleflight.Group
+	parked   sync.Mutex // held while a person resolves parked operations
 
 	mu      sync.Mutex
 	waiters map[id.OperationID]*waiter
@@ -170,6 +177,9 @@ func (s *Stage) Find(ctx context.Context, operation id.OperationID) (*Result, er
 		Reason: p.Settled.GetReason(), Attempts: p.Attempts, Hook: id.HookName(p.Operation.Hook), Accepted: p.Operation.AcceptedTime}
 	if p.Parked != nil {
 		r.Reason = p.Parked.Reason
+		if p.Parked.Resolution != journalv1.Resolution_RESOLUTION_UNSPECIFIED {
+			r = r.resolved(id.OperationID(p.Parked.PutBackId))
+		}
 	}
 	return r, nil
 }

@@ -93,7 +93,7 @@ func newFakeHost() *fakeHost {
 	return &fakeHost{plugs: []host.Status{
 		{Plug: "north", State: "ready", Since: since, Pid: 42, Network: "webchat:north"},
 		{Plug: "broken", State: "failed", Reason: "no config\xff"},
-		{Plug: "south", State: "backoff", Reason: "exit status 1", Since: since, NextTry: since.Add(time.Minute), Restarts: 3, Gaps: []host.Gap{
+		{Plug: "south", State: "backoff", Reason: "exit status 1", Since: since, NextTry: since.Add(time.Minute), Restarts: 3, Breaches: 2, Gaps: []host.Gap{
 			{Source: "c", Since: since, Until: since.Add(time.Hour), Reason: "the cursor has expired", Filled: 7, Closed: true, Lack: "only so many"},
 			{Until: since, Reason: "unknown cursor"},
 		}},

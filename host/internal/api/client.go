@@ -114,6 +114,42 @@ func (c *Client) Queues(ctx context.Context) ([]*hostv1.Queue, error) {
 	return response.Queues, nil
 }
 
+// Parked lists what is parked, oldest first.
+func (c *Client) Parked(ctx context.Context, r *hostv1.ListParkedRequest) ([]*hostv1.ParkedOperation, error) {
+	response, err := c.messages.ListParked(ctx, r)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.Parked, nil
+}
+
+// ParkedOperation gives one parked operation.
+func (c *Client) ParkedOperation(ctx context.Context, operation string) (*hostv1.ParkedOperation, error) {
+	response, err := c.messages.GetParked(ctx, &hostv1.GetParkedRequest{OperationId: operation})
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.Parked, nil
+}
+
+// RetryParked puts parked operations back.
+func (c *Client) RetryParked(ctx context.Context, s *hostv1.ParkedSelection) ([]*hostv1.PutBackOperation, error) {
+	response, err := c.messages.RetryParked(ctx, &hostv1.RetryParkedRequest{Selection: s})
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.PutBack, nil
+}
+
+// DropParked gives parked operations up for good, and returns which.
+func (c *Client) DropParked(ctx context.Context, s *hostv1.ParkedSelection) ([]string, error) {
+	response, err := c.messages.DropParked(ctx, &hostv1.DropParkedRequest{Selection: s})
+	if err != nil {
+		return nil, plain(err)
+	}
+	return response.OperationIds, nil
+}
+
 // Channels lists channels of a plug's network.
 func (c *Client) Channels(ctx context.Context, r *hostv1.ListChannelsRequest) ([]*plugv1.Channel, error) {
 	response, err := c.channels.ListChannels(ctx, r)

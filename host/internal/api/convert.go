@@ -72,6 +72,7 @@ func operationToProto(op *hook.Operation) *hostv1.Operation {
 	return &hostv1.Operation{
 		OperationId: string(op.ID), Channel: op.Channel.String(), State: operationStates[op.State], Receipts: op.Receipts,
 		Reason: strings.ToValidUTF8(op.Reason, "\uFFFD"), Attempts: uint32(op.Attempts), Hook: string(op.Hook), AcceptedTime: timestamp(op.Accepted),
+		PutBackId: string(op.PutBack),
 	}
 }
 
@@ -88,18 +89,7 @@ func deliveryToProto(d *hook.Delivery, label func(id.Channel) hook.Channel) *hos
 	out := &hostv1.Delivery{
 		Channel: d.Channel.String(), NetworkId: string(d.Network), NetworkName: d.NetworkName, Event: d.Event, Ours: d.Ours,
 	}
-	ref := func(m *id.Message) *hostv1.MessageRef {
-		return &hostv1.MessageRef{Channel: label(m.Channel).String(), MessageId: string(m.ID)}
-	}
-	target := func(t *hook.Target) *hostv1.MessageRef {
-		switch {
-		case t == nil:
-			return nil
-		case t.Operation != "":
-			return &hostv1.MessageRef{OperationId: string(t.Operation)}
-		}
-		return ref(&t.Message)
-	}
+	target := func(t *hook.Target) *hostv1.MessageRef { return targetToProto(t, label) }
 	out.About, out.Thread = target(d.About), target(d.Thread)
 	if d.Sequence != 0 {
 		out.Place = &hostv1.EventPlace{Sequence: uint64(d.Sequence), Index: uint32(d.Index)}
@@ -107,7 +97,11 @@ func deliveryToProto(d *hook.Delivery, label func(id.Channel) hook.Channel) *hos
 	if o := d.Origin; o != nil {
 		out.Origin = &hostv1.EventOrigin{OperationId: string(o.Operation), Hook: string(o.Hook), Primary: o.Primary}
 		if o.Source != nil {
-			out.Origin.Source = ref(o.Source)
+			source := &hook.Target{Message: *o.Source}
+			if o.Source.Channel.Network == "" {
+				source = &hook.Target{Operation: id.OperationID(o.Source.ID)}
+			}
+			out.Origin.Source = target(source)
 		}
 	}
 	return out
@@ -118,4 +112,15 @@ func PlainText(text string) *plugv1.Action {
 	return &plugv1.Action{Kind: &plugv1.Action_Message{Message: &plugv1.Message{
 		Text: &plugv1.Text{Segments: []*plugv1.Segment{{Text: text}}},
 	}}}
+}
+
+// targetToProto names a message; nil if there is none.
+func targetToProto(t *hook.Target, label func(id.Channel) hook.Channel) *hostv1.MessageRef {
+	switch {
+	case t == nil:
+		return nil
+	case t.Operation != "":
+		return &hostv1.MessageRef{OperationId: string(t.Operation)}
+	}
+	return &hostv1.MessageRef{Channel: label(t.Message.Channel).String(), MessageId: string(t.Message.ID)}
 }

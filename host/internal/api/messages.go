@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
@@ -9,9 +10,6 @@ import (
 	"github.com/plughost/plughost/proto/plughost/host/v1/hostv1connect"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
-
-// maxParked is how many parked operations ListParked gives.
-const maxParked = 1000
 
 // messages implements MessageService.
 type messages struct {
@@ -109,27 +107,7 @@ func (m *messages) ListQueues(ctx context.Context, request *hostv1.ListQueuesReq
 		response.Queues = append(response.Queues, &hostv1.Queue{
 			Channel: q.Channel.String(), Waiting: uint32(q.Waiting), WaitingSince: timestamp(q.WaitingSince), Attempts: uint32(q.Attempts),
 			Uncertain: q.Uncertain, Parked: uint32(q.Parked), ParkedSince: timestamp(q.ParkedSince),
-		})
-	}
-	return response, nil
-}
-
-// ListParked implements hostv1connect.MessageServiceHandler.
-func (m *messages) ListParked(ctx context.Context, request *hostv1.ListParkedRequest) (*hostv1.ListParkedResponse, error) {
-	parked, err := m.host.Parked(ctx)
-	if err != nil {
-		return nil, failure(err)
-	}
-	response := &hostv1.ListParkedResponse{}
-	for _, p := range parked {
-		if request.Plug != "" && request.Plug != string(p.Channel.Plug) {
-			continue
-		}
-		if len(response.Parked) == maxParked {
-			break
-		}
-		response.Parked = append(response.Parked, &hostv1.ParkedOperation{
-			Operation: operationToProto(&p.Operation), ParkedTime: timestamp(p.Time), Verdict: p.Verdict, Action: p.Action,
+			GivenUp: uint32(q.GivenUp), GivenUpReason: strings.ToValidUTF8(q.GivenUpReason, "\uFFFD"),
 		})
 	}
 	return response, nil

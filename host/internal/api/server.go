@@ -54,6 +54,9 @@ type Host interface {
 	Wait(context.Context, id.OperationID) (*hook.Operation, error)
 	Queues(context.Context) ([]host.Queue, error)
 	Parked(context.Context) ([]host.ParkedOperation, error)
+	ParkedOperation(context.Context, id.OperationID) (*host.ParkedOperation, error)
+	RetryParked(context.Context, ...id.OperationID) ([]host.PutBack, error)
+	DropParked(context.Context, ...id.OperationID) error
 
 	// AddFile takes a file into the store, File finds one there.
 	AddFile(context.Context, io.Reader) (host.StoredFile, error)

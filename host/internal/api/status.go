@@ -25,6 +25,7 @@ func toProto(s host.Status) *hostv1.PlugStatus {
 		Pid:       uint32(s.Pid),
 		NetworkId: string(s.Network),
 		Gaps:      gapsToProto(s.Gaps),
+		Breaches:  uint32(s.Breaches),
 	}
 }
 
@@ -55,6 +56,7 @@ func fromProto(s *hostv1.PlugStatus) host.Status {
 		Pid:      int(s.Pid),
 		Network:  id.NetworkID(s.NetworkId),
 		Gaps:     gapsFromProto(s.Gaps),
+		Breaches: int(s.Breaches),
 	}
 }
 

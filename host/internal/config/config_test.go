@@ -95,7 +95,7 @@ func writeFile(t *testing.T, path, text string, mode os.FileMode) {
 
 func load(t *testing.T, text string) *config.Config {
 	t.Helper()
-	c, err := config.Load(t.Context(), write(t, text), describe)
+	c, err := config.Load(t.Context(), write(t, text), describe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,22 +147,24 @@ defaults: {name: "{name} ({network})"}
 conversations:
   dev:
     members: [libera/#dev, jabber/dev@muc.example.org, discord/112233445566778899]
-    at: {libera: {name: "<{name}> "}}
+    at: {libera: {name: "<{name}> "}, discord: {mass_mentions: text}}
+    mass_mentions: allow
   help:
     name: "{name}: "
     members:
       - {channel: libera/#help, name: "[{plug}] {name} "}
-      - {channel: "jabber/help@muc.example.org", direction: both}
+      - {channel: "jabber/help@muc.example.org", direction: both, mass_mentions: allow}
     at: {libera: {name: "<{name}> "}}
   news:
     members:
       - {channel: discord/5, direction: in}
       - {channel: "libera/#news", direction: out}
+    at: {libera: {mass_mentions: allow}}
 journal: {sync: always, keep: 3d12h}
 settle_timeout: 20s
 supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 10m, max_exits: 3, exits_window: 5m, probe_every: 1h}
 `)
-	c, err := config.Load(t.Context(), file, describe)
+	c, err := config.Load(t.Context(), file, describe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,17 +182,17 @@ supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 
 		},
 		Conversations: []host.Conversation{
 			{Name: "dev", Members: []host.Member{
-				{Channel: channel("libera", "#dev"), Name: "<{name}> "},
-				{Channel: channel("jabber", "dev@muc.example.org"), Name: "{name} ({network})"},
+				{Channel: channel("libera", "#dev"), Name: "<{name}> ", MassMentions: true},
+				{Channel: channel("jabber", "dev@muc.example.org"), Name: "{name} ({network})", MassMentions: true},
 				{Channel: channel("discord", "112233445566778899"), Name: "{name} ({network})"},
 			}},
 			{Name: "help", Members: []host.Member{
 				{Channel: channel("libera", "#help"), Name: "[{plug}] {name} "},
-				{Channel: channel("jabber", "help@muc.example.org"), Name: "{name}: "},
+				{Channel: channel("jabber", "help@muc.example.org"), Name: "{name}: ", MassMentions: true},
 			}},
 			{Name: "news", Members: []host.Member{
 				{Channel: channel("discord", "5"), Direction: host.In, Name: "{name} ({network})"},
-				{Channel: channel("libera", "#news"), Direction: host.Out, Name: "{name} ({network})"},
+				{Channel: channel("libera", "#news"), Direction: host.Out, Name: "{name} ({network})", MassMentions: true},
 			}},
 		},
 		JournalSync:   -1,
@@ -212,7 +214,7 @@ supervision: {ready_reset: 5s, backoff_min: 2s, backoff_max: 2m, healthy_reset: 
 
 func TestDefaults(t *testing.T) {
 	file := write(t, "version: 1\nplugs: {a: {use: xmpp}}\n")
-	c, err := config.Load(t.Context(), file, describe)
+	c, err := config.Load(t.Context(), file, describe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,7 +468,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := config.Load(t.Context(), file, describe)
+		c, err := config.Load(t.Context(), file, describe, nil)
 		if err != nil {
 			if len(data) <= 1<<20 {
 				t.Fatal(err)

@@ -1,7 +1,7 @@
 // Package config makes the host's options of one YAML file.
 //
-// Takes: the file, the plugs' directory, and a function that asks a plug's binary
-// what it is.
+// Takes: the file, the plugs' directory, and functions that ask a plug's binary what
+// it is, and what is wrong with its config.
 //
 // Gives: host.Options, and everything that is wrong, together, each with its
 // place in the file and what to do about it. A problem is either of the whole

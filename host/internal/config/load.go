@@ -79,13 +79,13 @@ func Find(named string) (string, error) {
 // Load reads a config, asks its plugs what they are, and checks everything. The
 // error is of a file that cannot be read; what is wrong in it is in
 // Config.Problems. With a nil describe no binary is run and plugs' configs are not
-// compared with their schemas.
-func Load(ctx context.Context, file string, describe Describe) (*Config, error) {
+// compared with their schemas; with a nil validate plugs don't check them.
+func Load(ctx context.Context, file string, describe Describe, validate Validate) (*Config, error) {
 	data, dir, err := read(file)
 	if err != nil {
 		return nil, err
 	}
-	return load(ctx, file, dir, data, describe), nil
+	return load(ctx, file, dir, data, describe, validate), nil
 }
 
 // DataDir returns the data directory that a config names. All else that may be
@@ -132,17 +132,17 @@ type reader struct {
 	all []*plug
 }
 
-func load(ctx context.Context, file, dir string, data []byte, describe Describe) *Config {
+func load(ctx context.Context, file, dir string, data []byte, describe Describe, validate Validate) *Config {
 	r := &reader{Problems: document.NewProblems(file), dir: dir}
 	c := &Config{File: file}
 	if r.root = r.Parse(data); r.root != nil {
-		r.read(ctx, c, describe)
+		r.read(ctx, c, describe, validate)
 	}
 	c.Problems = r.Sorted()
 	return c
 }
 
-func (r *reader) read(ctx context.Context, c *Config, describe Describe) {
+func (r *reader) read(ctx context.Context, c *Config, describe Describe, validate Validate) {
 	if !r.Expect(r.root, document.Mapping, "the config", "write it as a mapping, such as version: 1") {
 		return
 	}
@@ -162,6 +162,9 @@ func (r *reader) read(ctx context.Context, c *Config, describe Describe) {
 	}
 	for _, p := range r.all {
 		r.check(p)
+	}
+	if validate != nil {
+		r.validate(ctx, validate)
 	}
 	bridged := make([]bridging.Plug, len(r.all))
 	for i, p := range r.all {

@@ -3,6 +3,7 @@ package drain
 import (
 	"context"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/hook"
@@ -76,6 +77,12 @@ func (b *batch) operation(ctx context.Context, name id.OperationID, delivery *ho
 		var err error
 		if *t.to, err = b.canonical(ctx, t.from); err != nil {
 			return nil, err
+		}
+	}
+	if c := send.CatchUp; c != nil {
+		op.CatchUp = &journalv1.CatchUp{MaxAge: durationpb.New(c.MaxAge), MaxMessages: uint32(c.MaxMessages), SaidTime: op.AcceptedTime}
+		if said := delivery.Event.Time; said != nil {
+			op.CatchUp.SaidTime = said
 		}
 	}
 	return op, nil

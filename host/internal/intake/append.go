@@ -19,6 +19,12 @@ import (
 // whether there were any; the error is the context's.
 func (in *Intake) appendEvents(ctx context.Context, events []*plugv1.Event) (fresh bool, err error) {
 	names := in.names(events)
+	if len(names) > 0 {
+		// On a full disk the files would be lost, while their event waits.
+		if err := in.until(ctx, in.o.Journal.Room); err != nil {
+			return false, err
+		}
+	}
 	rounds, err := in.runs(ctx, events)
 	if err == nil {
 		err = in.append(ctx, rounds)
@@ -155,6 +161,7 @@ func (in *Intake) standing(ctx context.Context, run journal.Run) (s id.Sequence,
 }
 
 func (in *Intake) stored(run journal.Run, s id.Sequence) {
+	in.last = max(in.last, s)
 	in.o.Appended(in.o.Network, s)
 	for _, e := range run.Record.Events {
 		in.o.Watcher.Appended(run.Channel, s, e)

@@ -1,110 +1,97 @@
 package intake
 
 import (
-	"bytes"
 	"context"
-	"fmt"
+	"maps"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// pastCursors is how many values are remembered of a scope's cursor. A cursor is opaque,
-// so that one went back is known by this alone: its value is one that was stored in this
-// life of the host and that another has replaced.
-const pastCursors = 16
+// cursorGap is the least time between two writes of cursors: a busy plug names one
+// in each answer, and a record for each would be a third of all that is written. What
+// is said again because of it is known, and removed (D2).
+const cursorGap = 10 * time.Millisecond
 
-// cursorPast is what a scope's cursor was, the newest value last.
-type cursorPast [][]byte
+// cursors stores the cursors of one stream, of each scope the newest, and then
+// acknowledges. It runs beside the storing of events, which doesn't wait for it.
+type cursors struct {
+	in     *Intake
+	stream Stream
+	ended  chan struct{} // closed when nothing more is added
+	wake   chan struct{} // capacity 1: something was added since the last look
 
-// back tells whether a value is one that another has replaced.
-func (p cursorPast) back(value []byte) bool {
-	i := slices.IndexFunc(p, func(v []byte) bool { return bytes.Equal(v, value) })
-	return i >= 0 && i < len(p)-1
+	mu      sync.Mutex
+	newest  map[string]journal.Cursor // by scope, not stored yet
+	through uint64
 }
 
-// saveCursors stores the cursors of an answer, but for those that went back. fresh tells
-// that the answer had an event that was no repeat. What is said again on a new stream
-// has its old cursors, which is no fault; once the plug has gone on it is one.
-func (in *Intake) saveCursors(ctx context.Context, cursors []*plugv1.Cursor, fresh bool) error {
-	in.again = in.again && !fresh
-	forward := make([]*plugv1.Cursor, 0, len(cursors))
-	for _, c := range cursors {
-		if in.superseded(c.Scope) {
-			continue
-		}
-		if in.past[c.Scope].back(c.Value) {
-			in.wentBack(c)
-			continue
-		}
-		forward = append(forward, c)
+// keep begins; finish stores what is left, and waits for it.
+func (in *Intake) keep(ctx context.Context, s Stream) (c *cursors, finish func()) {
+	c = &cursors{in: in, stream: s, ended: make(chan struct{}), wake: make(chan struct{}, 1), newest: map[string]journal.Cursor{}}
+	var running sync.WaitGroup
+	running.Go(func() { c.run(ctx) })
+	return c, func() {
+		close(c.ended)
+		running.Wait()
+		left, _ := c.take()
+		in.unstored(left)
 	}
-	if len(forward) == 0 {
-		return nil
-	}
-	if err := in.until(ctx, func() error { return in.o.Journal.SaveCursors(ctx, in.o.Network, forward) }); err != nil {
-		return err
-	}
-	for _, c := range forward {
-		if in.remember(c) {
-			in.again = false
-		}
-	}
-	for _, c := range forward {
-		if err := in.dropOlder(ctx, c.Scope); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// superseded tells whether a scope's channel has moved, and has a cursor under its present
-// source.
-func (in *Intake) superseded(scope string) bool {
-	c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(scope)}
-	now := in.o.Moves.Now(c)
-	return now != c && len(in.past[string(now.Source)]) > 0
+// add is called when everything up to through is stored but these cursors, and the
+// last event of it has the sequence last.
+func (c *cursors) add(through uint64, last id.Sequence, named []*plugv1.Cursor) {
+	c.mu.Lock()
+	c.through = through
+	for _, cursor := range named {
+		c.newest[cursor.Scope] = journal.Cursor{Cursor: cursor, Follows: last}
+	}
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
 }
 
-// dropOlder forgets the cursors that a channel had under the sources before its present
-// one, once that has its own.
-func (in *Intake) dropOlder(ctx context.Context, scope string) error {
-	c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(scope)}
-	if scope == "" || in.o.Moves.Now(c) != c {
-		return nil
-	}
-	for _, name := range in.o.Moves.Names(c) {
-		if _, had := in.past[string(name)]; !had || name == c.Source {
-			continue
+func (c *cursors) take() (named []journal.Cursor, through uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	named, through = slices.Collect(maps.Values(c.newest)), c.through
+	clear(c.newest)
+	return named, through
+}
+
+func (c *cursors) run(ctx context.Context) {
+	for ended := false; !ended; {
+		select {
+		case <-c.wake:
+		case <-c.ended:
+			ended = true
 		}
-		if err := in.until(ctx, func() error { return in.o.Journal.DropCursor(ctx, in.o.Network, string(name)) }); err != nil {
-			return err
+		named, through := c.take()
+		if len(named) > 0 {
+			err := c.in.until(ctx, func() error { return c.in.o.Journal.SaveCursors(ctx, c.in.o.Network, named) })
+			if err != nil {
+				c.in.unstored(named)
+				return // ctx has ended: not acknowledged, so the plug says it again
+			}
+			if c.in.dropOlder(ctx, named) != nil {
+				return // likewise
+			}
 		}
-		delete(in.past, string(name))
-	}
-	return nil
-}
-
-// remember notes a scope's cursor, and tells whether that is another than it was.
-func (in *Intake) remember(c *plugv1.Cursor) bool {
-	past := in.past[c.Scope]
-	if len(past) > 0 && bytes.Equal(past[len(past)-1], c.Value) {
-		return false
-	}
-	past = append(past, c.Value)
-	in.past[c.Scope] = past[max(0, len(past)-pastCursors):]
-	return true
-}
-
-// wentBack counts and shows a cursor that is not stored.
-func (in *Intake) wentBack(c *plugv1.Cursor) {
-	if in.again {
-		return
-	}
-	in.refused++
-	in.log.Warn("a cursor that went back was refused", "scope", c.Scope, "refused_so_far", in.refused)
-	if in.o.Breach != nil {
-		in.o.Breach(in.o.Network, fmt.Sprintf("its cursor of %q went back to a place where it was before; the host keeps the newer one (%d times so far)", c.Scope, in.refused))
+		if through > 0 {
+			c.stream.Ack(through, true)
+		}
+		if len(named) > 0 && !ended {
+			select {
+			case <-time.After(cursorGap):
+			case <-c.ended:
+			}
+		}
 	}
 }

@@ -27,12 +27,13 @@ type Stream interface {
 type Journal interface {
 	AppendEvents(ctx context.Context, runs []journal.Run) ([]id.Sequence, error)
 	DropCursor(ctx context.Context, n id.NetworkID, scope string) error
-	SaveCursors(ctx context.Context, n id.NetworkID, cursors []*plugv1.Cursor) error
+	SaveCursors(ctx context.Context, n id.NetworkID, cursors []journal.Cursor) error
 	Gaps(ctx context.Context, n id.NetworkID) ([]*journalv1.GapRecord, error)
 	SaveGaps(ctx context.Context, n id.NetworkID, gaps []*journalv1.GapRecord) error
-	Cursors(ctx context.Context, n id.NetworkID) ([]journal.StoredCursor, error)
+	Cursors(ctx context.Context, n id.NetworkID) ([]journal.Cursor, error)
 	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
 	LastEvents(ctx context.Context, c id.Channel) (journal.Record, error)
+	Room() error
 	End(ctx context.Context) (id.Sequence, error)
 
 	SaveOriginal(ctx context.Context, c id.Channel, r *journalv1.OriginalRecord) error
@@ -95,17 +96,21 @@ type Intake struct {
 	limit int // of what is known: knownEvents
 
 	// mu lets one thing be stored after another: an answer of the stream, a page of
-	// history. Guards all below.
+	// history. Guards all up to pastMu.
 	mu      sync.Mutex
 	files   Files // of the present stream; nil: none
 	loaded  bool
 	known   *knowledge
-	cursors map[string]journal.StoredCursor // with which the plug resumed
+	last    id.Sequence               // all of the network's events up to here are stored
+	cursors map[string]journal.Cursor // with which the plug resumed
+	gaps    []*journalv1.GapRecord
+	changed chan struct{} // closed when the gaps change
+
+	// pastMu is held for a moment only. Guards all below.
+	pastMu  sync.Mutex
 	past    map[string]cursorPast
 	again   bool   // all that the stream has brought so far came before
 	refused uint64 // cursors that went back
-	gaps    []*journalv1.GapRecord
-	changed chan struct{} // closed when the gaps change
 }
 
 // New makes the intake of a network.
@@ -130,8 +135,8 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 		return nil, fmt.Errorf("read gaps of %s: %w", in.o.Network, err)
 	}
 	in.setGaps(gaps)
-	in.again = true
-	in.cursors = make(map[string]journal.StoredCursor, len(stored))
+	in.resumes()
+	in.cursors = make(map[string]journal.Cursor, len(stored))
 	cursors := make([]*plugv1.Cursor, len(stored))
 	for i, c := range stored {
 		cursors[i], in.cursors[c.Scope] = c.Cursor, c
@@ -145,30 +150,32 @@ func (in *Intake) Run(ctx context.Context, s Stream, files Files) error {
 	in.mu.Lock()
 	in.files = files
 	in.mu.Unlock()
+	cursors, finish := in.keep(ctx, s)
+	defer finish()
 	for {
 		answer, err := s.Recv()
 		if err != nil {
 			return fmt.Errorf("read the plug's stream: %w", err)
 		}
-		if err := in.store(ctx, answer); err != nil {
+		named, last, err := in.store(ctx, answer)
+		if err != nil {
 			return err
 		}
-		s.Ack(answer.Sequence, true)
+		cursors.add(answer.Sequence, last, named)
 	}
 }
 
-func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) error {
+// store stores all of an answer but its cursors, and gives those that are to be stored.
+// last is the sequence up to which all of the network's events are stored.
+func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) (named []*plugv1.Cursor, last id.Sequence, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	fresh, err := in.appendEvents(ctx, answer.Events)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	if err := in.addGaps(ctx, answer.Gaps); err != nil {
-		return err
-	}
-	if err := in.saveCursors(ctx, answer.Cursors, fresh); err != nil {
-		return err
+		return nil, 0, err
 	}
 	for _, scope := range answer.CaughtUp {
 		in.known.caughtUp(scope)
@@ -177,5 +184,5 @@ func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesRespon
 	for _, outcome := range answer.Outcomes {
 		in.o.Watcher.Outcome(in.o.Network, outcome)
 	}
-	return nil
+	return in.forward(answer.Cursors, fresh), in.last, nil
 }

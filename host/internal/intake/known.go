@@ -97,12 +97,13 @@ func (k *knowledge) caughtUp(scope string) {
 
 // load learns what the plug may say again: the newest records of the network, once,
 // and of each cursor all that came after it, however long ago.
-func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) error {
+func (in *Intake) load(ctx context.Context, cursors []journal.Cursor) error {
 	if !in.loaded {
 		end, err := in.o.Journal.End(ctx)
 		if err != nil {
 			return err
 		}
+		in.last = end
 		from := id.Sequence(1)
 		if limit := id.Sequence(in.limit); end > limit {
 			from = end - limit
@@ -120,7 +121,7 @@ func (in *Intake) load(ctx context.Context, cursors []journal.StoredCursor) erro
 	for _, c := range cursors {
 		in.known.behind[c.Scope] = true
 		channel := in.o.Moves.Home(id.Channel{Network: in.o.Network, Source: id.ChannelSource(c.Scope)})
-		if err := in.read(ctx, channel, c.Sequence, in.known.resumes); err != nil {
+		if err := in.read(ctx, channel, c.Follows, in.known.resumes); err != nil {
 			return err
 		}
 	}

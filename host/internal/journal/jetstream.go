@@ -2,12 +2,10 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/hashicorp/go-hclog"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -45,9 +43,13 @@ type Options struct {
 	// MapMax is the most entries of the map: 1,000,000 if 0. The oldest give way.
 	MapMax int64
 	// MaxBytes is the most bytes of the log, each record counted with its
-	// subject and 30 bytes: no bound if 0. A record that would exceed it is
-	// refused.
+	// subject and 30 bytes: no bound if 0. At it no more events are taken; an
+	// eighth more is kept for the operations that are made of those that are there,
+	// and how far they have come is always noted.
 	MaxBytes int64
+	// Ballast is how many bytes are kept back on the disk, to be given up when it is
+	// full: none if 0, and then the disk is not looked at.
+	Ballast int64
 	// Logger takes the server's log; nothing is logged without one.
 	Logger hclog.Logger
 }
@@ -67,10 +69,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// jetStream is a Store on a NATS server in this process, reached without a port.
+// jetStream is one life of a NATS server in this process, reached without a port.
 type jetStream struct {
 	logger hclog.Logger
-	lock   *flock.Flock
 	server *server.Server
 	conn   *nats.Conn
 	js     jetstream.JetStream
@@ -91,24 +92,19 @@ type jetStream struct {
 	closed bool
 }
 
-// OpenJetStream starts an embedded server over a directory and opens its
-// streams. ctx bounds the opening only; Close stops the server. A record that
-// was acknowledged is in the file system, so no crash of the process loses it
-// (D1, D3).
-func OpenJetStream(ctx context.Context, o Options) (Store, error) {
-	o.setDefaults()
+// startJetStream starts an embedded server over a directory that nobody else uses,
+// and opens its streams. ctx bounds the opening only; Close stops the server.
+func startJetStream(ctx context.Context, o Options) (*jetStream, error) {
 	s := &jetStream{logger: o.Logger, inFlight: semaphore.NewWeighted(inFlightBytes)}
 	s.connected, s.lost = context.WithCancel(context.Background())
 	if err := s.open(ctx, o); err != nil {
-		return nil, errors.Join(fmt.Errorf("open journal: %w", err), s.Close())
+		s.Close()
+		return nil, err
 	}
 	return s, nil
 }
 
 func (s *jetStream) open(ctx context.Context, o Options) (err error) {
-	if s.lock, err = lockDir(o.Dir); err != nil {
-		return err
-	}
 	if s.server, err = startServer(o); err != nil {
 		return err
 	}
@@ -121,11 +117,9 @@ func (s *jetStream) open(ctx context.Context, o Options) (err error) {
 		jetstream.WithPublishAsyncMaxPending(2*inFlightBytes/recordOverhead)); err != nil {
 		return fmt.Errorf("connect to embedded server: %w", err)
 	}
-	config := jetstream.StreamConfig{Name: logStream, Subjects: logSubjects, AllowDirect: true, Duplicates: duplicates}
-	if o.MaxBytes > 0 {
-		config.MaxBytes, config.Discard = o.MaxBytes, jetstream.DiscardNew
-	}
-	if s.log, err = s.js.CreateOrUpdateStream(ctx, config); err != nil {
+	if s.log, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: logStream, Subjects: logSubjects, AllowDirect: true, Duplicates: duplicates,
+	}); err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	s.copies, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -138,14 +132,13 @@ func (s *jetStream) open(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// Close implements Store: it waits for the calls in progress, cuts the connection
-// that Follows read from, and returns when the server has stopped and the
-// directory is free. Calls after it fail.
-func (s *jetStream) Close() error {
+// Close waits for the calls in progress, cuts the connection that Follows read
+// from, and returns when the server has stopped. Calls after it fail.
+func (s *jetStream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil
+		return
 	}
 	s.closed = true
 	if s.conn != nil {
@@ -155,12 +148,6 @@ func (s *jetStream) Close() error {
 		s.server.Shutdown()
 		s.server.WaitForShutdown()
 	}
-	if s.lock != nil {
-		if err := s.lock.Unlock(); err != nil {
-			return fmt.Errorf("unlock data directory: %w", err)
-		}
-	}
-	return nil
 }
 
 // enter begins a call, unless the store is closed; leave ends it.

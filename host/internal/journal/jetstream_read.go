@@ -98,6 +98,25 @@ func (s *jetStream) bounds(ctx context.Context) (first, end id.Sequence, err err
 	return id.Sequence(info.State.FirstSeq), id.Sequence(info.State.LastSeq), nil
 }
 
+// sizes returns the bytes of the log and the entries of the map.
+func (s *jetStream) sizes(ctx context.Context) (bytes, entries int64, err error) {
+	if !s.enter() {
+		return 0, 0, ErrClosed
+	}
+	defer s.leave()
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	log, err := s.log.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the journal's state: %w", err)
+	}
+	copies, err := s.copies.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the map's state: %w", err)
+	}
+	return int64(log.State.Bytes), int64(copies.State.Msgs), nil
+}
+
 // Before implements Store. Records bear the time of the host's clock; where that
 // was set back, the answer may be too early.
 func (s *jetStream) Before(ctx context.Context, t time.Time) (id.Sequence, error) {
@@ -152,6 +171,23 @@ func (s *jetStream) Purge(ctx context.Context, subject string, before id.Sequenc
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if err := s.log.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(uint64(before))); err != nil {
+		return fmt.Errorf("purge the journal: %w", err)
+	}
+	return nil
+}
+
+// Remove implements Store.
+func (s *jetStream) Remove(ctx context.Context, subject string) error {
+	if !literal(subject) {
+		return fmt.Errorf("%q is no subject", subject)
+	}
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.leave()
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if err := s.log.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
 		return fmt.Errorf("purge the journal: %w", err)
 	}
 	return nil

@@ -12,64 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 )
-
-// Near the bound of the log the engine refuses what does not fit and stores a
-// smaller record after it: each caller is told exactly what stands.
-func TestRefusedNearTheBound(t *testing.T) {
-	ctx := t.Context()
-	s := openJetStream(t, journal.Options{Dir: t.TempDir(), MaxBytes: 256 << 10})
-	defer s.Close()
-	acknowledged := map[id.Sequence]string{}
-	refusedInTheMiddle := 0
-	for i := range 100 {
-		entries := make([]journal.Entry, 16)
-		for k := range entries {
-			size := 100
-			if k%3 == 1 {
-				size = 4000
-			}
-			text := fmt.Sprintf("%d/%d:", i, k)
-			entries[k] = entry("ev.net.a", text+strings.Repeat("x", size-len(text)))
-		}
-		sequences, err := s.Append(ctx, entries...)
-		refused := false
-		for k, sequence := range sequences {
-			switch {
-			case sequence == 0:
-				refused = true
-			case refused:
-				refusedInTheMiddle++
-				fallthrough
-			default:
-				acknowledged[sequence] = string(entries[k].Data)
-			}
-		}
-		if refused != (err != nil) {
-			t.Fatalf("sequences %v with error %v", sequences, err)
-		}
-	}
-	if refusedInTheMiddle == 0 {
-		t.Fatal("nothing was stored after something refused: this test did not reach what it is about")
-	}
-	records := all(t, ctx, s, ">")
-	if len(records) != len(acknowledged) {
-		t.Fatalf("%d records, %d acknowledged", len(records), len(acknowledged))
-	}
-	for _, r := range records {
-		if acknowledged[r.Sequence] != string(r.Data) {
-			t.Fatalf("record %d is %.20s, its caller was told %.20s", r.Sequence, r.Data, acknowledged[r.Sequence])
-		}
-	}
-	_, err := s.Append(ctx, entry("ev.net.a", strings.Repeat("x", 4000)))
-	if err == nil {
-		t.Fatal("the log took a record over its bound")
-	}
-	check(t, s.Purge(ctx, "ev.net.a", records[len(records)-1].Sequence))
-	add(t, ctx, s, "ev.net.a", strings.Repeat("x", 4000))
-}
 
 // D6: two hosts never share a directory.
 func TestLock(t *testing.T) {

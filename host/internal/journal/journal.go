@@ -135,10 +135,10 @@ func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yie
 }
 
 // SaveCursors stores a plug's cursors, after the events they follow.
-func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors []*plugv1.Cursor) error {
+func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors []Cursor) error {
 	entries := make([]Entry, len(cursors))
 	for i, c := range cursors {
-		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c})
+		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c.Cursor, Follows: uint64(c.Follows)})
 		if err != nil {
 			return fmt.Errorf("encode cursor: %w", err)
 		}
@@ -154,20 +154,21 @@ func (j *Journal) DropCursor(ctx context.Context, network id.NetworkID, scope st
 	return err
 }
 
-// StoredCursor is a cursor and where it stands in the log.
-type StoredCursor struct {
+// Cursor is a plug's cursor, and the sequence up to which all that it follows
+// stands: what the network said after that may be said again.
+type Cursor struct {
 	*plugv1.Cursor
-	Sequence id.Sequence
-	Time     time.Time // when it was stored
+	Follows id.Sequence
+	Time    time.Time // when it was stored; only of those that are read
 }
 
 // Cursors returns the last cursor of each scope of a network.
-func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]StoredCursor, error) {
+func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]Cursor, error) {
 	records, err := j.store.Last(ctx, subject(kindCursor, token(network), "*"))
 	if err != nil {
 		return nil, fmt.Errorf("read cursors of %s: %w", network, err)
 	}
-	cursors := make([]StoredCursor, 0, len(records))
+	cursors := make([]Cursor, 0, len(records))
 	for _, r := range records {
 		c, err := decode(r, &journalv1.CursorRecord{})
 		if err != nil {
@@ -176,9 +177,16 @@ func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]StoredCu
 		if c.Cursor == nil {
 			continue // dropped
 		}
-		cursors = append(cursors, StoredCursor{c.Cursor, r.Sequence, r.Time})
+		cursors = append(cursors, Cursor{c.Cursor, follows(r, c), r.Time})
 	}
 	return cursors, nil
+}
+
+func follows(r Record, c *journalv1.CursorRecord) id.Sequence {
+	if c.Follows == 0 {
+		return r.Sequence
+	}
+	return id.Sequence(c.Follows)
 }
 
 // SaveGaps stores what is known of the times that a plug could not replay.

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -241,6 +242,38 @@ func TestRetain(t *testing.T) {
 			t.Errorf("the fast hook goes on at %v, %v", fast.behind, err)
 		}
 	})
+}
+
+// D2: what a plug said after its cursor may be said again, so it does not expire,
+// whether the cursor is the channel's or the whole plug's.
+func TestRetainKeepsWhatFollowsTheCursor(t *testing.T) {
+	for _, scope := range []string{"", string(laneA.Source)} {
+		synctest.Test(t, func(t *testing.T) {
+			j := openMemory(t, NewMemory())
+			var sequences []id.Sequence
+			for i := range 4 {
+				sequences = append(sequences, said(t, j, laneA, fmt.Sprint(i)))
+			}
+			cursor := Cursor{Cursor: &plugv1.Cursor{Scope: scope, Value: []byte("at 1")}, Follows: sequences[1]}
+			if err := j.SaveCursors(t.Context(), laneA.Network, []Cursor{cursor}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+			if err := j.Retain(t.Context(), time.Now(), nil); err != nil {
+				t.Fatal(err)
+			}
+			var left []id.Sequence
+			if err := j.ReadEvents(t.Context(), laneA, 1, func(_ id.Channel, r Record) bool {
+				left = append(left, r.Sequence)
+				return true
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(left, sequences[2:]) {
+				t.Errorf("scope %q: of %v there are %v left", scope, sequences, left)
+			}
+		})
+	}
 }
 
 // Operations of one channel keep their order, however many and however large.

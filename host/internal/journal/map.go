@@ -15,7 +15,8 @@ import (
 
 // SaveCopies stores in the message map what an operation made: whose copy each
 // receipt's message is (also under its aliases), and that the source has them;
-// of an edit, what now represents the copy; of a delete, that it is gone. Keys are
+// of an edit, what now represents the copy; of a delete, that it is gone; of a message
+// that was given up, that there shall be none. Keys are
 // network, channel and id together: the same id in two channels is two messages.
 func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error {
 	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED && settled.Outcome != journalv1.Outcome_OUTCOME_SENT {
@@ -32,7 +33,9 @@ func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journal
 	case journalv1.SettledAs_SETTLED_AS_EDIT:
 		from.OperationId = settled.OfOperationId
 	}
-	if len(settled.Receipts) == 0 {
+	if settled.Outcome == journalv1.Outcome_OUTCOME_DROPPED {
+		from.Deleted, from.Dropped = true, true
+	} else if len(settled.Receipts) == 0 {
 		return nil
 	}
 	var entries []Entry
@@ -55,6 +58,13 @@ func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journal
 	}
 	if err := add(fromSubject(source, from.OperationId), from); err != nil {
 		return err
+	}
+	if parked := settled.OfOperationId; parked != from.OperationId && parked != "" {
+		// What was sent of it is part of the message that was put back.
+		of := &journalv1.FromRecord{OperationId: parked, NetworkId: from.NetworkId, Channel: from.Channel, Deleted: true}
+		if err := add(fromSubject(source, parked), of); err != nil {
+			return err
+		}
 	}
 	return j.store.Set(ctx, entries...)
 }
@@ -119,6 +129,14 @@ func (j *Journal) CopiesIn(ctx context.Context, c id.Channel, m *journalv1.Messa
 	copies, err := j.CopiesOf(ctx, m)
 	return slices.DeleteFunc(copies, func(r *journalv1.FromRecord) bool {
 		return r.Deleted || r.NetworkId != string(c.Network) || r.Channel != string(c.Source)
+	}), err
+}
+
+// Dropped tells whether a message was given up that was to be sent to a channel.
+func (j *Journal) Dropped(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (bool, error) {
+	copies, err := j.CopiesOf(ctx, m)
+	return slices.ContainsFunc(copies, func(r *journalv1.FromRecord) bool {
+		return r.Dropped && r.NetworkId == string(c.Network) && r.Channel == string(c.Source)
 	}), err
 }
 

@@ -268,6 +268,19 @@ func (m *Memory) Purge(ctx context.Context, subject string, before id.Sequence) 
 	return nil
 }
 
+// Remove implements Store.
+func (m *Memory) Remove(ctx context.Context, subject string) error {
+	if !literal(subject) {
+		return fmt.Errorf("%q is no subject", subject)
+	}
+	if err := m.lock(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	m.log = slices.DeleteFunc(m.log, func(r Record) bool { return r.Subject == subject })
+	return nil
+}
+
 // Set implements Store.
 func (m *Memory) Set(ctx context.Context, entries ...Entry) error {
 	var refused error
@@ -294,6 +307,12 @@ func (m *Memory) set(ctx context.Context, e Entry) error {
 	m.copies[e.Subject] = Record{Subject: e.Subject, Sequence: m.copies[e.Subject].Sequence + 1, Time: time.Now(), Data: bytes.Clone(e.Data)}
 	return nil
 }
+
+// State implements Store. Nothing is bounded here.
+func (m *Memory) State() State { return State{} }
+
+// Look implements Store.
+func (m *Memory) Look(context.Context) State { return State{} }
 
 // Get implements Store.
 func (m *Memory) Get(ctx context.Context, filter string) ([]Record, error) {

@@ -46,10 +46,11 @@ func FallbackID(operation id.OperationID) id.OperationID {
 func Fallback(op *journalv1.Operation) *journalv1.Operation {
 	made := proto.CloneOf(op)
 	made.Id = string(FallbackID(id.OperationID(op.Id)))
+	made.Source = SourceKey(op.Source, op.Id)
 	if op.Target != nil {
-		made.Source = made.Target
+		made.Source = op.Target
 	}
-	made.Action, made.Fallback, made.Target, made.ReplyTo = made.Fallback, nil, nil, nil
+	made.Action, made.Fallback, made.Target, made.ReplyTo, made.PutBack = made.Fallback, nil, nil, nil, nil
 	return made
 }
 
@@ -177,28 +178,4 @@ func (j *Journal) Issued(ctx context.Context, n id.NetworkID, operation id.Opera
 		err = ErrNotFound
 	}
 	return found, err
-}
-
-// Park keeps an operation that could not be delivered, for as long as a person
-// leaves it there.
-func (j *Journal) Park(ctx context.Context, c id.Channel, record *journalv1.ParkedRecord) error {
-	_, err := j.append(ctx, subject(kindParked, token(c.Network), token(c.Source), record.Operation.Id), record)
-	return err
-}
-
-// Parked counts the parked operations of each channel.
-func (j *Journal) Parked(ctx context.Context) (map[id.Channel]int, error) {
-	records, err := j.store.Last(ctx, subject(kindParked, ">"))
-	if err != nil {
-		return nil, fmt.Errorf("read parked operations: %w", err)
-	}
-	parked := map[id.Channel]int{}
-	for _, r := range records {
-		c, err := parseChannel(r.Subject[:len(r.Subject)-len(lastToken(r.Subject))-1])
-		if err != nil {
-			return nil, err
-		}
-		parked[c]++
-	}
-	return parked, nil
 }

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/plughost/plughost/host/id"
@@ -113,30 +112,4 @@ func (j *Journal) count(ctx context.Context, q *Queue, settled *journalv1.Positi
 		}
 		return q.Waiting < maxCounted, err
 	})
-}
-
-// Parked is an operation that is kept for a person.
-type Parked struct {
-	Channel id.Channel
-	Record  *journalv1.ParkedRecord
-}
-
-// ParkedOperations lists what is parked, oldest first.
-func (j *Journal) ParkedOperations(ctx context.Context) ([]Parked, error) {
-	records, err := j.store.Last(ctx, subject(kindParked, ">"))
-	if err != nil {
-		return nil, fmt.Errorf("read parked operations: %w", err)
-	}
-	slices.SortFunc(records, func(a, b Record) int { return int(int64(a.Sequence) - int64(b.Sequence)) })
-	parked := make([]Parked, len(records))
-	for i, r := range records {
-		parked[i].Channel, err = parseChannel(r.Subject[:len(r.Subject)-len(lastToken(r.Subject))-1])
-		if err != nil {
-			return nil, err
-		}
-		if parked[i].Record, err = decode(r, &journalv1.ParkedRecord{}); err != nil {
-			return nil, err
-		}
-	}
-	return parked, nil
 }

@@ -92,7 +92,7 @@ type Progress struct {
 	Operation *journalv1.Operation
 	// Settled is nil while it waits.
 	Settled *journalv1.Settled
-	// Parked is set for one that is kept for a person.
+	// Parked is set for one that is kept for a person, or was until they resolved it.
 	Parked *journalv1.ParkedRecord
 	// Attempts made so far.
 	Attempts uint32
@@ -164,19 +164,12 @@ func (j *Journal) progress(ctx context.Context, p *Progress, position *journalv1
 	if err != nil || p.Settled.Outcome != journalv1.Outcome_OUTCOME_PARKED {
 		return err
 	}
-	parked := &journalv1.ParkedRecord{}
-	err = j.last(ctx, parkedSubject(p.Channel, p.Operation.Id), parked)
+	// Of one that was resolved so long ago that its record has gone, nothing is said.
+	parked, err := j.ParkedOperation(ctx, id.OperationID(p.Settled.OperationId))
 	if err == nil {
-		p.Parked = parked
-	}
-	if errors.Is(err, ErrNotFound) {
-		err = nil
+		p.Parked = parked.Record
 	}
 	return err
-}
-
-func parkedSubject(c id.Channel, operation string) string {
-	return subject(kindParked, token(c.Network), token(c.Source), operation)
 }
 
 // later tells whether a place in a channel's operations is behind another, or

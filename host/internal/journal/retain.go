@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -12,14 +13,65 @@ import (
 )
 
 // Retain removes what is finished and older than a time: events that all the
-// named hooks are done with, operations that are settled, and cursors and gaps that
-// have a newer record. The last record of a subject always stays, and so does whatever
-// waits, however old it is (D5).
+// named hooks are done with, operations that are settled, parked ones that are
+// resolved, and cursors and gaps that have a newer record. The last record of any other
+// subject always stays, and so does whatever waits or is parked, however old it is (D5),
+// and what came after its plug's cursor: it may be said again, and is to be known then (D2).
 func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookName) error {
 	old, err := j.store.Before(ctx, before)
 	if err != nil {
 		return fmt.Errorf("expire the journal: %w", err)
 	}
+	return j.removeFinished(ctx, old, hooks, true)
+}
+
+// roomSteps is in how many parts the log is looked at for what can give way.
+const roomSteps = 8
+
+// MakeRoom removes what is finished, oldest first, whatever its age, while the log is
+// nearly full: until an eighth of its bound is free, or nothing finished is left. What
+// came after a plug's cursor gives way last: a plug that never moves its cursor must not
+// stop all others. It returns whether there is room.
+func (j *Journal) MakeRoom(ctx context.Context, hooks []id.HookName) (bool, error) {
+	first, err := j.store.Next(ctx, subject(kindEvents, ">"), 1)
+	if errors.Is(err, ErrNotFound) {
+		first, err = j.store.Next(ctx, ">", 1)
+	}
+	if err != nil {
+		return false, fmt.Errorf("make room in the journal: %w", err)
+	}
+	end, err := j.store.End(ctx)
+	if err != nil {
+		return false, fmt.Errorf("make room in the journal: %w", err)
+	}
+	step := (end-first.Sequence)/roomSteps + 1
+	for _, holding := range []bool{true, false} {
+		for old := first.Sequence; old < end+step; old += step {
+			if j.store.Look(ctx).roomy() {
+				return true, nil
+			}
+			if err := j.removeFinished(ctx, min(old, end), hooks, holding); err != nil {
+				return false, err
+			}
+		}
+	}
+	return j.store.Look(ctx).roomy(), nil
+}
+
+// State says how the store does.
+func (j *Journal) State() State { return j.store.State() }
+
+// Room returns ErrFull, with the reason in words, while nothing new is taken in.
+func (j *Journal) Room() error {
+	if s := j.store.State(); s.Broken || s.full() {
+		return fmt.Errorf("%w: %s", ErrFull, s.Reason)
+	}
+	return nil
+}
+
+// removeFinished removes what is finished up to a sequence; with holding, but for what
+// came after a plug's cursor.
+func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []id.HookName, holding bool) (err error) {
 	dones := make([]map[id.Channel]id.Sequence, len(hooks))
 	for i, hook := range hooks {
 		if dones[i], err = j.dones(ctx, hook); err != nil {
@@ -33,8 +85,38 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 		}
 		return least
 	}
+	homes, err := j.homes(ctx)
+	if err != nil {
+		return err
+	}
+	passed := map[id.Channel]id.Sequence{}
+	if err := j.purge(ctx, kindCursor, func(r Record, c id.Channel) (id.Sequence, error) {
+		record, err := decode(r, &journalv1.CursorRecord{})
+		if record.Cursor == nil {
+			return r.Sequence, err // dropped: it holds nothing
+		}
+		// The events of a channel that has moved are kept under its home.
+		kept := []id.Channel{c}
+		if home, moved := homes[c]; moved {
+			kept = append(kept, home)
+		}
+		for _, at := range kept {
+			if s, ok := passed[at]; !ok || follows(r, record) < s {
+				passed[at] = follows(r, record)
+			}
+		}
+		return r.Sequence, err
+	}); err != nil {
+		return err
+	}
 	if err := j.purge(ctx, kindEvents, func(r Record, c id.Channel) (id.Sequence, error) {
-		return min(old, finished(c)) + 1, nil
+		limit := min(old, finished(c))
+		for _, scope := range []id.Channel{c, {Network: c.Network}} {
+			if s, ok := passed[scope]; ok && holding {
+				limit = min(limit, s)
+			}
+		}
+		return limit + 1, nil
 	}); err != nil {
 		return err
 	}
@@ -52,11 +134,34 @@ func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookN
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindCursor, kindGap, kindMoved} {
+	for _, kind := range []string{kindDone, kindGap, kindInstance, kindMoved} {
 		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
 			return r.Sequence, nil
 		}); err != nil {
 			return err
+		}
+	}
+	return j.retainParked(ctx, old)
+}
+
+// retainParked removes what is resolved of the parked operations: their content at
+// once, that they were resolved when that is old. What is parked stays (D5).
+func (j *Journal) retainParked(ctx context.Context, old id.Sequence) error {
+	records, err := j.parkedRecords(ctx, subject(kindParked, ">"))
+	if err != nil {
+		return err
+	}
+	for _, p := range records {
+		switch {
+		case p.Record.Resolution == journalv1.Resolution_RESOLUTION_UNSPECIFIED:
+			continue
+		case p.Sequence <= old:
+			err = j.store.Remove(ctx, parkedSubject(p.Channel, p.Record.Operation.GetId()))
+		default:
+			err = j.store.Purge(ctx, parkedSubject(p.Channel, p.Record.Operation.GetId()), p.Sequence)
+		}
+		if err != nil {
+			return fmt.Errorf("expire parked operations: %w", err)
 		}
 	}
 	return nil

@@ -36,7 +36,8 @@ type Record struct {
 // All methods are safe for concurrent use. Sequences grow over the whole log,
 // and a record that has one was stored before every record with a greater one.
 type Store interface {
-	// Append stores the entries and returns when each is durable or refused. The
+	// Append stores the entries and returns when each is durable or refused; with
+	// ErrFull where a bound is reached. The
 	// entries of one call may be stored in any order among themselves, and some
 	// may be refused: sequences holds 0 for those, and err says why. Calls that
 	// are made one after another are stored in that order.
@@ -65,12 +66,20 @@ type Store interface {
 	// except the last record of the subject.
 	Purge(ctx context.Context, subject string, before id.Sequence) error
 
+	// Remove removes all records of a subject.
+	Remove(ctx context.Context, subject string) error
+
 	// Set stores the entries in the map, each replacing the one under the same
 	// subject. It returns when all are durable, or an error.
 	Set(ctx context.Context, entries ...Entry) error
 
 	// Get returns the entries of the map under the filter; none is no error.
 	Get(ctx context.Context, filter string) ([]Record, error)
+
+	// State says how the store does, as it was within the last second. It waits for
+	// nothing. Look says how it does now.
+	State() State
+	Look(ctx context.Context) State
 
 	// Close ends all Follows and releases the store.
 	Close() error

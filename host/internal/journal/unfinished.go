@@ -46,16 +46,12 @@ func (j *Journal) Unfinished(ctx context.Context, hooks []id.HookName, event fun
 			return err
 		}
 	}
-	parked, err := j.store.Last(ctx, subject(kindParked, ">"))
+	parked, err := j.ParkedOperations(ctx)
 	if err != nil {
-		return fmt.Errorf("read parked operations: %w", err)
+		return err
 	}
-	for _, r := range parked {
-		record, err := decode(r, &journalv1.ParkedRecord{})
-		if err != nil {
-			return err
-		}
-		operation(record.Operation)
+	for _, p := range parked {
+		operation(p.Record.Operation)
 	}
 	return nil
 }

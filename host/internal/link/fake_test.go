@@ -33,6 +33,9 @@ type fakePlug struct {
 
 	users   plugv1.UsersServer // nil: not served
 	history plugv1.HistoryServer
+	rooms   plugv1.ChannelsServer
+	checks  plugv1.ConfigValidatorServer
+	status  plugv1.NetworkStatusServer
 }
 
 func (f *fakePlug) Describe(ctx context.Context, r *plugv1.DescribeRequest) (*plugv1.DescribeResponse, error) {
@@ -72,6 +75,15 @@ func connectServer(t *testing.T, f *fakePlug, options ...Option) (*Link, *grpc.S
 	}
 	if f.history != nil {
 		plugv1.RegisterHistoryServer(server, f.history)
+	}
+	if f.rooms != nil {
+		plugv1.RegisterChannelsServer(server, f.rooms)
+	}
+	if f.checks != nil {
+		plugv1.RegisterConfigValidatorServer(server, f.checks)
+	}
+	if f.status != nil {
+		plugv1.RegisterNetworkStatusServer(server, f.status)
 	}
 	served := make(chan struct{})
 	go func() {

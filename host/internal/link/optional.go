@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -79,7 +80,11 @@ func (o *optional) Invoke(ctx context.Context, method string, args, reply any, o
 	if err := o.link.conn.Invoke(ctx, method, args, reply, append(sizes(), opts...)...); err != nil {
 		return o.explain(doing, err)
 	}
-	if err := contract.CheckLookup(reply, time.Now(), o.link.refuse); err != nil {
+	err := contract.CheckLookup(args, reply, time.Now(), o.link.refuse)
+	switch same := (*contract.SameChannelError)(nil); {
+	case errors.As(err, &same):
+		return &CallError{Code: codes.InvalidArgument, Text: fmt.Sprintf("plug %s: %s: %v", o.link.name, doing, same), err: err}
+	case err != nil:
 		return &CallError{Code: codes.Internal, Text: o.link.breach(doing, err).Error(), err: err}
 	}
 	return nil

@@ -33,6 +33,15 @@ func (f *fakeHistory) ListMessages(context.Context, *plugv1.ListMessagesRequest)
 	return &plugv1.ListMessagesResponse{Events: f.events}, nil
 }
 
+type fakeChannels struct {
+	plugv1.UnimplementedChannelsServer
+	channels []*plugv1.ChannelStatus
+}
+
+func (f *fakeChannels) SetChannels(context.Context, *plugv1.SetChannelsRequest) (*plugv1.SetChannelsResponse, error) {
+	return &plugv1.SetChannelsResponse{Channels: f.channels}, nil
+}
+
 // Each error of an optional service has its code and says what to do.
 func TestOptionalErrors(t *testing.T) {
 	for _, c := range []struct {
@@ -106,5 +115,38 @@ func TestOptionalAnswersAreChecked(t *testing.T) {
 	}
 	if l.Refused() != 1 {
 		t.Errorf("%d parts were refused", l.Refused())
+	}
+}
+
+// What a plug answers to a change of its channels is checked and completed as at Start:
+// there is one status for each, and two that meet are the operator's mistake.
+func TestSetChannels(t *testing.T) {
+	for name, c := range map[string]struct {
+		channels []*plugv1.ChannelStatus
+		want     string // the canonical sources, or what the error says
+		code     codes.Code
+	}{
+		"an answer for some": {[]*plugv1.ChannelStatus{{Requested: "#B", Source: "#b", State: 77, Reason: "x\ny"}}, "#A #b", codes.OK},
+		"none":               {nil, "#A #B", codes.OK},
+		"two that meet":      {[]*plugv1.ChannelStatus{{Requested: "#B", Source: "#A"}}, `"#A" and "#B" are one channel of the network`, codes.InvalidArgument},
+		"another":            {[]*plugv1.ChannelStatus{{Requested: "#C"}}, "broke the contract", codes.Internal},
+		"one twice":          {[]*plugv1.ChannelStatus{{Requested: "#A"}, {Requested: "#A"}}, "broke the contract", codes.Internal},
+	} {
+		l := connect(t, &fakePlug{rooms: &fakeChannels{channels: c.channels}})
+		r, err := l.Channels().SetChannels(t.Context(), &plugv1.SetChannelsRequest{Sources: []string{"#A", "#B"}})
+		var got []string
+		for _, s := range r.GetChannels() {
+			got = append(got, s.Source)
+			if s.State != plugv1.ChannelState_CHANNEL_STATE_JOINED || strings.Contains(s.Reason, "\n") {
+				t.Errorf("%s: %v", name, s)
+			}
+		}
+		e := &CallError{}
+		switch {
+		case c.code == codes.OK && (err != nil || strings.Join(got, " ") != c.want):
+			t.Errorf("%s: %q, %v", name, got, err)
+		case c.code != codes.OK && (!errors.As(err, &e) || e.Code != c.code || !strings.Contains(e.Text, c.want)):
+			t.Errorf("%s: %v, want %v: %s", name, err, c.code, c.want)
+		}
 	}
 }

@@ -150,15 +150,17 @@ func (l *life) serve(n *network, p *process, in *intake.Intake) {
 	})
 	select {
 	case <-ctx.Done():
-		if l.ctx.Err() == nil {
+		crashed := l.ctx.Err() == nil
+		if crashed {
 			l.run.count(PlugDied)
+			l.run.witness.crashed(p)
 		}
-		l.put.Detach(n.id)
+		l.put.Detach(n.id, crashed)
 		dead, cut := context.WithCancel(context.Background())
 		cut()
 		link.Quiesce(dead)
 	case <-l.plugCtx.Done(): // the stop ladder; the stream is read meanwhile
-		l.put.Detach(n.id)
+		l.put.Detach(n.id, false)
 		some, cut := context.WithTimeout(l.ctx, quiesce)
 		defer cut()
 		link.Quiesce(some)

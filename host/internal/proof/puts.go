@@ -78,6 +78,7 @@ func (w *witness) began(l *watchedLink, r *plugv1.PutRequest) *attempt {
 	}
 	w.checkLater(l, a)
 	w.checkPrompt(l, ch, a)
+	w.checkAlone(w.networks[c.Network], a)
 	op.attempts = append(op.attempts, a)
 	return a
 }
@@ -170,7 +171,8 @@ func (w *witness) checkPrompt(l *watchedLink, ch *channel, a *attempt) {
 		return
 	}
 	since := a.accepted
-	for _, t := range []time.Time{ch.freed, l.attached, w.hindrance, w.networks[ch.id.Network].paused} {
+	n := w.networks[ch.id.Network]
+	for _, t := range []time.Time{ch.freed, l.attached, w.hindrance, n.paused, n.alone} {
 		if t.After(since) {
 			since = t
 		}
@@ -226,6 +228,7 @@ func (w *witness) ended(a *attempt, response *plugv1.PutResponse) {
 	a.ended = time.Now()
 	w.noteLocked("put: attempt %d of %s ended: %v", a.number, a.id, response)
 	a.response = response
+	w.notAlone(w.networks[a.channel.Network], a)
 	switch f := response.Failure; f.GetVerdict() {
 	case plugv1.Verdict_VERDICT_UNSPECIFIED, plugv1.Verdict_VERDICT_UNCERTAIN:
 		if a.state = answered; f != nil {

@@ -39,6 +39,7 @@ type witness struct {
 	hindrance  time.Time // when the journal last refused something, or a host died
 	messages   map[id.Message]*message
 	operations map[id.OperationID]*operation
+	suspects   map[*operation]bool // that were ever suspected
 	channels   map[id.Channel]*channel
 	networks   map[id.NetworkID]*netState
 }
@@ -55,6 +56,8 @@ type netState struct {
 	process  *process  // the last one
 	attached time.Time // when the host had it
 	paused   time.Time // it takes no Puts until then
+	alone    time.Time // a Put last ended while another was to run alone
+	running  map[*attempt]bool
 	said     []saying
 	released []release
 }
@@ -118,6 +121,7 @@ type operation struct {
 	accepted time.Time
 	text     string
 	record   *journalv1.Attempt // durable
+	suspect  *attempt           // the last one in which the plug crashed
 	attempts []*attempt
 	messages []*message
 	settled  *journalv1.Settled // durable
@@ -140,6 +144,7 @@ type attempt struct {
 	begun    time.Time
 	deadline time.Time
 	sending  bool
+	alone    bool // nothing may run beside it
 	response *plugv1.PutResponse
 	report   *plugv1.PutResponse // what the plug reported late; nil: nothing
 	state    state
@@ -169,9 +174,10 @@ type pass struct {
 
 func newWitness(r *run) *witness {
 	w := &witness{run: r, messages: map[id.Message]*message{}, operations: map[id.OperationID]*operation{},
-		channels: map[id.Channel]*channel{}, networks: map[id.NetworkID]*netState{}}
+		channels: map[id.Channel]*channel{}, networks: map[id.NetworkID]*netState{},
+		suspects: map[*operation]bool{}}
 	for _, n := range networkNames {
-		w.networks[n] = &netState{}
+		w.networks[n] = &netState{running: map[*attempt]bool{}}
 	}
 	return w
 }

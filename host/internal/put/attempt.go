@@ -22,7 +22,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	if err != nil {
 		return nil, 0, err
 	}
-	if o.attempt.GetUncertain() > 0 && !o.due() {
+	if o.attempt.GetUncertain() > 0 && (!o.due() || o.crashed()) {
 		// The plug was restarted while this waited for a slot, and may still have
 		// an echo to tell.
 		slot.release()
@@ -40,7 +40,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		return r, by, nil
 	}
 	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {
-		return nil, 0, unconfirmed // the network's memory may have ended meanwhile
+		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile
 	}
 	action, err := o.prepare(ctx, slot)
 	if err != nil {
@@ -69,6 +69,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		if last.Uncertain > 0 {
 			a.Uncertain, a.Noted = last.Uncertain+1, last.Noted
 		}
+		a.Crashes = last.Crashes
 	}
 	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {
 		pass.End()
@@ -79,6 +80,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	// has new processes.)
 	a.Deadline = timestamppb.New(time.Now().Add(timeout + rpcMargin))
 	o.attempt, o.process, o.certain = a, slot.process, false
+	slot.paid(slot.parts(action, len(a.Sent)))
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
 	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
 		OperationId:      string(o.id),
@@ -146,13 +148,20 @@ func (o *operation) check(slot *slot, response *plugv1.PutResponse) {
 	}
 }
 
-// know makes receipts the origin of the events that they explain, from now.
+// know makes the operation and its receipts the origin of the events that they
+// explain, from now.
 func (o *operation) know(receipts []*plugv1.Receipt) {
-	if settledAs(o.record.Action) == journalv1.SettledAs_SETTLED_AS_OTHER {
+	message := o.record
+	switch settledAs(o.record.Action) {
+	case journalv1.SettledAs_SETTLED_AS_EDIT: // the message stays what it is
+		o.stage.origins.act(o.record)
+		message = &journalv1.Operation{Id: o.of, Hook: o.record.Hook, Source: o.record.Target}
+	case journalv1.SettledAs_SETTLED_AS_DELETE, journalv1.SettledAs_SETTLED_AS_OTHER:
+		o.stage.origins.act(o.record)
 		return // a reaction's receipt names no message
 	}
 	for i, r := range receipts {
-		o.stage.origins.add(o.channel, o.record, uint32(i+1), r)
+		o.stage.origins.add(o.channel, message, uint32(i+1), r)
 	}
 }
 
@@ -194,7 +203,12 @@ func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backo
 			wait = d
 		}
 		if f.Scope == plugv1.FailureScope_FAILURE_SCOPE_PLUG {
-			o.stage.change(o.channel.Network, func(p *plug) { p.paused = time.Now().Add(wait) })
+			until := time.Now().Add(wait)
+			o.stage.change(o.channel.Network, func(p *plug) {
+				if until.After(p.paused) {
+					p.paused = until
+				}
+			})
 		}
 		delay.Reset()
 	case plugv1.Verdict_VERDICT_LOGGED_OUT:

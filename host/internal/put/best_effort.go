@@ -16,7 +16,7 @@ const (
 	// bestEffortTimeout is how long showing that somebody writes may take: it is of no
 	// use later.
 	bestEffortTimeout = 5 * time.Second
-	// maxBestEffort is how many run at once; one more is not carried out.
+	// maxBestEffort is how many run at once on a plug; one more is not carried out.
 	maxBestEffort = 64
 )
 
@@ -27,15 +27,11 @@ const (
 func (s *Stage) BestEffort(ctx context.Context, c id.Channel, name string, a *plugv1.Action, target *journalv1.MessageKey) {
 	s.mu.Lock()
 	p := s.plug(c.Network)
-	live := p.live
-	ready := s.running != nil && live != nil && !p.waits[c.Source] && !time.Now().Before(p.paused) && live.can(kindOf(a))
+	live, shown := p.live, p.shown
+	ready := s.running != nil && live != nil && !p.waits[c.Source] && !time.Now().Before(p.paused) && live.can(kindOf(a)) &&
+		shown.TryAcquire(1)
 	if ready {
-		select {
-		case s.bestEffort <- struct{}{}:
-			s.running.Add(1)
-		default:
-			ready = false
-		}
+		s.running.Add(1)
 	}
 	running := s.running
 	s.mu.Unlock()
@@ -44,7 +40,7 @@ func (s *Stage) BestEffort(ctx context.Context, c id.Channel, name string, a *pl
 	}
 	go func() {
 		defer running.Done()
-		defer func() { <-s.bestEffort }()
+		defer shown.Release(1)
 		if a, ok := s.about(ctx, c, a, target); ok {
 			s.show(ctx, live, c, name, a)
 		}

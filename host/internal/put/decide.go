@@ -41,6 +41,15 @@ func (o *operation) instead(verdict plugv1.Verdict, reason string) *decision {
 	return dropped(reason)
 }
 
+// gone decides what becomes of an action that wants something away which the network no
+// longer has: it is done. Nil for any other.
+func (o *operation) gone(f *plugv1.PutFailure) *decision {
+	if f.Verdict == plugv1.Verdict_VERDICT_TARGET_GONE && (o.record.Action.GetDelete() != nil || o.record.Action.GetReactionRemoved() != nil) {
+		return &decision{verdict: f.Verdict, outcome: journalv1.Outcome_OUTCOME_SENT, reason: "it was gone already"}
+	}
+	return nil
+}
+
 // conclude carries out a decision that is no fallback.
 func (o *operation) conclude(ctx context.Context, d *decision) error {
 	if d.outcome == journalv1.Outcome_OUTCOME_PARKED {

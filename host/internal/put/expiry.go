@@ -9,20 +9,26 @@ import (
 // mayExpire tells whether the operation has an expiry that still counts: once
 // something of it may have been sent it is carried out to its end.
 func (o *operation) mayExpire() bool {
-	return o.record.Expiry != nil && o.attempt.GetUncertain() == 0 && len(o.sent()) == 0
+	return o.record.Expiry != nil && o.unsent()
 }
+
+// unsent tells whether nothing of the operation can have been sent.
+func (o *operation) unsent() bool { return o.attempt.GetUncertain() == 0 && len(o.sent()) == 0 }
 
 // ready is Stage.ready, until the operation's expiry.
 func (o *operation) ready(ctx context.Context) (*slot, error) {
+	if err := o.catchUp(ctx); err != nil {
+		return nil, err // without waiting for the plug
+	}
 	if !o.mayExpire() {
-		return o.stage.ready(ctx, o.channel)
+		return o.stage.ready(ctx, o.channel, o.alone())
 	}
 	if !time.Now().Before(o.record.Expiry.AsTime()) {
 		return nil, o.expired()
 	}
 	bounded, cancel := context.WithDeadline(ctx, o.record.Expiry.AsTime())
 	defer cancel()
-	slot, err := o.stage.ready(bounded, o.channel)
+	slot, err := o.stage.ready(bounded, o.channel, false)
 	if err != nil && ctx.Err() == nil {
 		return nil, o.expired()
 	}

@@ -2,10 +2,12 @@ package put_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,6 +131,7 @@ type world struct {
 	plug    *fakePlug
 	live    put.Live
 	events  id.Sequence
+	refuses atomic.Pointer[string] // what begins the subjects that the journal takes no record under
 	stop    func()
 }
 
@@ -142,6 +145,12 @@ func inBubble(t *testing.T, change func(*put.Live), test func(*world)) {
 			Echo: plugv1.Echo_ECHO_NONE, AuthorMode: plugv1.AuthorMode_AUTHOR_MODE_NATIVE,
 			Features: []plugv1.Feature{plugv1.Feature_FEATURE_REPLY, plugv1.Feature_FEATURE_THREAD},
 		}}
+		w.store.Refuse = func(e journal.Entry) error {
+			if prefix := w.refuses.Load(); prefix != nil && strings.HasPrefix(e.Subject, *prefix) {
+				return errors.New("the disk is full")
+			}
+			return nil
+		}
 		if change != nil {
 			change(&w.live)
 		}
@@ -189,7 +198,10 @@ func (w *world) restart() {
 }
 
 func (w *world) up()   { w.stage.Attach(here.Network, w.live) }
-func (w *world) down() { w.stage.Detach(here.Network) }
+func (w *world) down() { w.stage.Detach(here.Network, false) }
+
+// crash is a crash of the plug.
+func (w *world) crash() { w.stage.Detach(here.Network, true) }
 
 // key names message m of the channel there.
 func key(m string) *journalv1.MessageKey {

@@ -9,7 +9,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
@@ -23,10 +22,6 @@ const (
 	retriesIdempotent = 5
 	retriesOtherwise  = 1
 )
-
-// unconfirmed says that no more attempts may be made.
-var unconfirmed = &decision{verdict: plugv1.Verdict_VERDICT_UNCERTAIN, outcome: journalv1.Outcome_OUTCOME_PARKED,
-	reason: "no attempt was confirmed by the network; look there, and send it again if it is missing"}
 
 // operation is one operation on its way to an outcome.
 type operation struct {
@@ -82,6 +77,9 @@ func (o *operation) run(ctx context.Context) error {
 	o.enter()
 	defer o.leave()
 	defer o.cleanup()
+	if done, err := o.takeUp(ctx); done || err != nil {
+		return err
+	}
 	delay := backoff.NewExponentialBackOff()
 	delay.InitialInterval, delay.MaxInterval = 500*time.Millisecond, time.Minute
 	response, by, err := o.resume(ctx)
@@ -126,7 +124,10 @@ func (o *operation) run(ctx context.Context) error {
 			}
 			response = nil
 		case plugv1.Verdict_VERDICT_TARGET_GONE, plugv1.Verdict_VERDICT_UNSUPPORTED:
-			d := o.instead(failure.Verdict, failure.Message)
+			d := o.gone(failure)
+			if d == nil {
+				d = o.instead(failure.Verdict, failure.Message)
+			}
 			if d.fallback {
 				if err = o.notSent(ctx); err != nil {
 					break
@@ -161,6 +162,8 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		AuthorId: o.record.Action.GetAuthor().GetUser().GetId(), Folded: o.attempt.GetFolded(), As: settledAs(o.record.Action)}
 	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED {
 		settled.Source, settled.OfOperationId = o.record.Target, o.of
+	} else {
+		settled.OfOperationId = o.record.PutBack.GetOperationId()
 	}
 	if outcome == journalv1.Outcome_OUTCOME_DROPPED {
 		settled.Reason = o.reason
@@ -183,6 +186,7 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		return err
 	}
 	o.progress.settled, o.progress.attempt = settled, nil
+	o.count(settled)
 	if o.stage.Settled != nil {
 		o.stage.Settled(o.channel, o.asked, o.record, settled, o.reason)
 	}
@@ -190,23 +194,6 @@ func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by jo
 		pass.End()
 	}
 	return nil
-}
-
-// park gives the operation up, and keeps it for a person.
-func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason string) error {
-	if uncertain := o.attempt.GetUncertain(); uncertain > 1 || uncertain == 1 && verdict == plugv1.Verdict_VERDICT_UNCERTAIN {
-		reason = "it may have been sent all the same: " + reason
-	}
-	o.reason = reason
-	o.log.Error("parked", "verdict", verdict.String(), "reason", reason)
-	err := o.must(ctx, func(ctx context.Context) error {
-		return o.stage.Journal.Park(ctx, o.channel, &journalv1.ParkedRecord{Operation: o.record, Reason: reason, Verdict: verdict,
-			Attempts: o.attempt.GetNumber(), Time: timestamppb.Now(), Sent: o.sent()})
-	})
-	if err != nil {
-		return err
-	}
-	return o.settle(ctx, journalv1.Outcome_OUTCOME_PARKED, journalv1.SettledBy_SETTLED_BY_HOST, o.receipts())
 }
 
 func (o *operation) save(ctx context.Context, record *journalv1.PutRecord) error {

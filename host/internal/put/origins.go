@@ -52,14 +52,28 @@ func (os *origins) add(c id.Channel, op *journalv1.Operation, part uint32, r *pl
 	}
 }
 
-// find returns the origin of a message, by its operation's id if it is an echo
-// that has it, else by one of its own.
-func (os *origins) find(c id.Channel, names []string, base id.OperationID, echo bool) *hook.Origin {
+// act remembers an operation that makes no message.
+func (os *origins) act(op *journalv1.Operation) {
 	os.mu.Lock()
 	defer os.mu.Unlock()
-	if o := os.operations[base]; echo && o != nil {
-		return o
+	name := id.OperationID(op.Id)
+	if os.operations[name] == nil {
+		os.keep(receiptKey{operation: name})
 	}
+	os.operations[name] = originOf(op.Id, op.Hook, op.Source, true)
+}
+
+// operation returns the origin of an echo that has an operation's id.
+func (os *origins) operation(name id.OperationID) *hook.Origin {
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	return os.operations[name]
+}
+
+// find returns the origin of a message by its names.
+func (os *origins) find(c id.Channel, names ...string) *hook.Origin {
+	os.mu.Lock()
+	defer os.mu.Unlock()
 	for _, name := range names {
 		if o := os.messages[id.Message{Channel: c, ID: id.MessageID(name)}]; o != nil {
 			return o
@@ -96,6 +110,12 @@ func originOf(operation, h string, source *journalv1.MessageKey, primary bool) *
 func (s *Stage) Origin(ctx context.Context, c id.Channel, e *plugv1.Event) (*hook.Origin, error) {
 	base, part, echo := echoOf(e)
 	o, err := s.origin(ctx, c, e, base, echo)
+	if o != nil && o.Source != nil && o.Source.Channel.Network == "" {
+		// Nothing that was said caused it: the source is an operation of ours.
+		of := *o
+		of.Source = nil
+		o = &of
+	}
 	if o != nil && o.Operation == base && part > 0 {
 		// Of an operation sent in part, the receipts known may lack the first.
 		of := *o
@@ -107,7 +127,7 @@ func (s *Stage) Origin(ctx context.Context, c id.Channel, e *plugv1.Event) (*hoo
 
 // Canonical implements drain.Origins.
 func (s *Stage) Canonical(ctx context.Context, m id.Message) (*journalv1.MessageKey, error) {
-	if o := s.origins.find(m.Channel, []string{string(m.ID)}, "", false); o != nil {
+	if o := s.origins.find(m.Channel, string(m.ID)); o != nil {
 		return originKey(o), nil
 	}
 	copied, err := s.Journal.CopyOf(ctx, m)
@@ -118,7 +138,7 @@ func (s *Stage) Canonical(ctx context.Context, m id.Message) (*journalv1.Message
 		return nil, err
 	}
 	// The map may have been asked just before it was told.
-	if o := s.origins.find(m.Channel, []string{string(m.ID)}, "", false); o != nil {
+	if o := s.origins.find(m.Channel, string(m.ID)); o != nil {
 		return originKey(o), nil
 	}
 	original, err := s.Journal.Original(ctx, m)
@@ -138,8 +158,17 @@ func originKey(o *hook.Origin) *journalv1.MessageKey {
 }
 
 func (s *Stage) origin(ctx context.Context, c id.Channel, e *plugv1.Event, base id.OperationID, echo bool) (*hook.Origin, error) {
+	if o := s.origins.operation(base); echo && o != nil {
+		return o, nil
+	}
+	// What is done to a message of ours has the message's id, and is not its echo.
+	if act := e.GetMessage() == nil; echo && act {
+		if o, err := s.issued(ctx, c, base); o != nil || err != nil {
+			return o, err
+		}
+	}
 	names := append([]string{e.MessageId}, e.Aliases...)
-	if o := s.origins.find(c, names, base, echo); o != nil {
+	if o := s.origins.find(c, names...); o != nil {
 		return o, nil
 	}
 	for _, name := range names {
@@ -156,10 +185,18 @@ func (s *Stage) origin(ctx context.Context, c id.Channel, e *plugv1.Event, base 
 	}
 	// The map may have been asked just before it was told: what settles is in
 	// memory before it is in the map.
-	if o := s.origins.find(c, names, base, echo); o != nil || !echo {
+	if o := s.origins.operation(base); echo && o != nil {
+		return o, nil
+	}
+	if o := s.origins.find(c, names...); o != nil || !echo {
 		return o, nil
 	}
 	// Not settled yet, or settled without it: parked, or sent more than once.
+	return s.issued(ctx, c, base)
+}
+
+// issued returns the origin of an echo by the operation of ours; nil if it is none.
+func (s *Stage) issued(ctx context.Context, c id.Channel, base id.OperationID) (*hook.Origin, error) {
 	op, err := s.Journal.Issued(ctx, c.Network, base)
 	if errors.Is(err, journal.ErrNotFound) {
 		return nil, nil

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
@@ -55,11 +56,14 @@ type Live struct {
 
 // plug is what the stage knows of a network's plug. Guarded by Stage.mu.
 type plug struct {
-	live     *Live // nil: down
-	slots    *semaphore.Weighted
+	live     *Live                     // nil: down
+	slots    *semaphore.Weighted       // one for each Put that may run
+	shown    *semaphore.Weighted       // one for each best effort
 	waits    map[id.ChannelSource]bool // by home
 	process  uint64                    // counts the plug's processes
-	opened   time.Time                 // of the stream that is open; zero: none
+	crashed  map[uint64]bool           // those of the newest that crashed
+	pace     *pace
+	opened   time.Time // of the stream that is open; zero: none
 	caughtUp map[id.ChannelSource]time.Time
 	paused   time.Time     // by RATE_LIMITED for the whole plug
 	changed  chan struct{} // closed at every change
@@ -68,7 +72,7 @@ type plug struct {
 func (s *Stage) plug(n id.NetworkID) *plug {
 	p := s.plugs[n]
 	if p == nil {
-		p = &plug{caughtUp: map[id.ChannelSource]time.Time{}, waits: map[id.ChannelSource]bool{}, changed: make(chan struct{})}
+		p = &plug{caughtUp: map[id.ChannelSource]time.Time{}, waits: map[id.ChannelSource]bool{}, crashed: map[uint64]bool{}, changed: make(chan struct{})}
 		s.plugs[n] = p
 	}
 	return p
@@ -88,7 +92,11 @@ func (s *Stage) change(n id.NetworkID, do func(*plug)) {
 func (s *Stage) Attach(n id.NetworkID, live Live) {
 	s.change(n, func(p *plug) {
 		p.live, p.process = &live, p.process+1
-		p.slots = semaphore.NewWeighted(int64(max(1, live.Concurrent)))
+		p.slots, p.shown = semaphore.NewWeighted(live.concurrent()), semaphore.NewWeighted(maxBestEffort)
+		delete(p.crashed, p.process-maxCrashed)
+		if p.pace == nil || !proto.Equal(p.pace.limits, live.Abilities.GetLimits()) {
+			p.pace = newPace(live.Abilities.GetLimits(), s.since)
+		}
 		p.opened, p.caughtUp = time.Time{}, map[id.ChannelSource]time.Time{}
 		p.waits = map[id.ChannelSource]bool{}
 		for _, c := range live.Channels {
@@ -121,57 +129,19 @@ func (s *Stage) StreamOpened(n id.NetworkID) {
 	})
 }
 
-// Detach says that the plug takes no more Puts.
-func (s *Stage) Detach(n id.NetworkID) {
-	s.change(n, func(p *plug) { p.live, p.opened = nil, time.Time{} })
-}
+// maxCrashed is of how many processes it is remembered that they crashed. What is
+// uncertain learns of it at once, unless it is busy.
+const maxCrashed = 64
 
-// slot is the permission to run one Put on a plug.
-type slot struct {
-	*Live
-	process uint64
-	release func()
-}
-
-// ready waits until the channel's plug is up, takes Puts for the channel and has
-// a slot free.
-func (s *Stage) ready(ctx context.Context, c id.Channel) (*slot, error) {
-	for {
-		s.mu.Lock()
-		p := s.plug(c.Network)
-		live, slots, process, changed := p.live, p.slots, p.process, p.changed
-		wait := live == nil || p.waits[c.Source]
-		paused := time.Until(p.paused)
-		s.mu.Unlock()
-		switch {
-		case wait:
-			if err := await(ctx, changed, 0); err != nil {
-				return nil, err
-			}
-		case paused > 0:
-			if err := await(ctx, changed, paused); err != nil {
-				return nil, err
-			}
-		default:
-			if err := slots.Acquire(ctx, 1); err != nil {
-				return nil, err
-			}
-			if !s.takes(c, process) {
-				slots.Release(1)
-				continue
-			}
-			return &slot{live, process, func() { slots.Release(1) }}, nil
+// Detach says that the plug takes no more Puts, because its process crashed or is being
+// stopped. It is called once for each Attach, before Puts that run are cut off.
+func (s *Stage) Detach(n id.NetworkID, crashed bool) {
+	s.change(n, func(p *plug) {
+		if crashed && p.live != nil {
+			p.crashed[p.process] = true
 		}
-	}
-}
-
-// takes tells whether the plug is still up in the same process and takes Puts
-// for the channel.
-func (s *Stage) takes(c id.Channel, process uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.plug(c.Network)
-	return p.live != nil && p.process == process && !p.waits[c.Source] && !time.Now().Before(p.paused)
+		p.live, p.opened = nil, time.Time{}
+	})
 }
 
 func (l *Live) scope() gate.Scope {
@@ -180,6 +150,9 @@ func (l *Live) scope() gate.Scope {
 	}
 	return gate.Plug
 }
+
+// concurrent is how many Puts may run at once.
+func (l *Live) concurrent() int64 { return int64(max(1, l.Concurrent)) }
 
 // timeout is the time one Put may take.
 func (l *Live) timeout() time.Duration {

@@ -55,6 +55,9 @@ func (o *operation) prepare(ctx context.Context, s *slot) (*plugv1.Action, error
 	if o.mayExpire() && time.Now().After(o.record.Expiry.AsTime()) {
 		return nil, o.expired()
 	}
+	if err := o.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	action := proto.CloneOf(o.record.Action)
 	var err error
 	switch k := action.Kind.(type) {
@@ -138,6 +141,13 @@ func (o *operation) prepareEdit(ctx context.Context, s *slot, e *plugv1.Edit) er
 		return err
 	}
 	if len(copies) == 0 {
+		given, err := o.givenUp(ctx)
+		if err == nil && given {
+			err = dropped("the message itself was given up")
+		}
+		if err != nil {
+			return err
+		}
 		// Nobody knows here who wrote it but the event itself.
 		if !o.mayEdit(o.record.Action.GetAuthor().GetUser().GetId()) {
 			return o.notTheirs()

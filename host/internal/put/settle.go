@@ -54,6 +54,9 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 		if r, by := o.known(); r != nil {
 			return r, by, nil
 		}
+		if err := o.noteCrash(ctx); err != nil {
+			return nil, 0, err
+		}
 		at, changed := o.next()
 		if !at.IsZero() && !time.Now().Before(at) {
 			// Another attempt only with a view of all that is in the journal, and of what

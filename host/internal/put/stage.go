@@ -25,9 +25,12 @@ type Journal interface {
 	OperationLanes(ctx context.Context) (*journal.Lanes, map[id.Channel]*journalv1.PutRecord, error)
 	SavePut(ctx context.Context, c id.Channel, record *journalv1.PutRecord) error
 	Park(ctx context.Context, c id.Channel, record *journalv1.ParkedRecord) error
+	Unpark(ctx context.Context, c id.Channel, operation, putBack id.OperationID) error
+	ParkedOperation(ctx context.Context, operation id.OperationID) (*journal.Parked, error)
 	SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error
 	CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error)
 	CopiesIn(ctx context.Context, c id.Channel, m *journalv1.MessageKey) ([]*journalv1.FromRecord, error)
+	Dropped(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (bool, error)
 	Original(ctx context.Context, m id.Message) (*journalv1.OriginalRecord, error)
 	Reacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (*journalv1.ReactedRecord, error)
 	SaveReacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey, r *journalv1.ReactedRecord) error
@@ -70,17 +73,19 @@ type Stage struct {
 	channels map[id.Channel]*progress
 	active   map[id.OperationID]*operation // begun and not settled
 	later    later
+	gaveUp   map[id.Channel]GivenUp
 	running  *sync.WaitGroup // of best effort; nil while Run doesn't run
+	since    time.Time       // when it was made
 
-	bestEffort chan struct{} // bounds them
-	origins    *origins
+	origins *origins
 }
 
 // progress is how far a channel has come. It is used by the channel's lane only.
 type progress struct {
-	settled *journalv1.Settled
-	attempt *journalv1.Attempt // of the next operation, if it may have been sent
-	resumed *gate.Pass         // holds own events since that attempt
+	settled  *journalv1.Settled
+	attempt  *journalv1.Attempt // of the next operation, if it may have been sent
+	resumed  *gate.Pass         // holds own events since that attempt
+	reopened bool               // the next operation may have been parked before the start
 }
 
 // New makes a stage.
@@ -95,9 +100,9 @@ func New(o Options) *Stage {
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
 		later:    later{},
-
-		bestEffort: make(chan struct{}, maxBestEffort),
-		origins:    newOrigins(recentReceipts),
+		gaveUp:   map[id.Channel]GivenUp{},
+		since:    time.Now(),
+		origins:  newOrigins(recentReceipts),
 	}
 }
 
@@ -111,13 +116,18 @@ func (s *Stage) Open(ctx context.Context) error {
 	}
 	s.lanes = lanes
 	for c := range lanes.Waiting() {
+		s.channels[c] = &progress{reopened: true}
 		if err := s.readLater(ctx, c, puts[c].GetSettled().GetPosition()); err != nil {
 			return err
 		}
 	}
 	for c, record := range puts {
-		p := &progress{settled: record.Settled}
-		s.channels[c] = p
+		p := s.channels[c]
+		if p == nil {
+			p = &progress{}
+			s.channels[c] = p
+		}
+		p.settled = record.Settled
 		if a := record.Attempt; a != nil && a.Uncertain > 0 {
 			p.attempt = a
 			// The plug's scope is not known before it has started; the whole

@@ -42,7 +42,7 @@ func TestEditElsewise(t *testing.T) {
 		w.want("say (edited) two")
 		w.accept(remove("m"))
 		w.want("delete 1,2")
-		w.accept(edit("m", "ann", "three"), remove("m")) // nothing of it is sent any more
+		w.together(edit("m", "ann", "three"), remove("m")) // nothing of it is sent any more
 		w.want()
 		if n := w.parked(); n != 0 {
 			t.Errorf("%d are parked", n)

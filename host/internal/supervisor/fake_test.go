@@ -129,8 +129,12 @@ func (f *fakePlug) Serve(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (f *fakePlug) Quiesce(ctx context.Context) {
-	f.step("quiesce")
+func (f *fakePlug) Quiesce(ctx context.Context, crashed bool) {
+	if crashed {
+		f.step("quiesce after a crash")
+	} else {
+		f.step("quiesce")
+	}
 	if f.OnQuiesce != nil {
 		f.OnQuiesce(ctx)
 	}

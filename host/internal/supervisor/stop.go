@@ -21,12 +21,12 @@ func (l *life) stop(end ending) {
 	orderly := end.cause != crashed
 	switch {
 	case l.exited():
-		l.quiesce(context.WithoutCancel(l.alive), drainTime)
+		l.quiesce(context.WithoutCancel(l.alive), drainTime, !orderly)
 	case orderly:
-		l.quiesce(l.alive, n.QuiesceTime)
+		l.quiesce(l.alive, n.QuiesceTime, false)
 		l.rung(n.StopTime, l.disconnect)
 	default:
-		l.quiesce(l.alive, 0)
+		l.quiesce(l.alive, 0, true)
 	}
 	// Only now: a plug that disconnects flushes its queue, and waits for the
 	// acknowledgement.
@@ -38,10 +38,10 @@ func (l *life) stop(end ending) {
 }
 
 // quiesce ends Puts, running ones after limit.
-func (l *life) quiesce(ctx context.Context, limit time.Duration) {
+func (l *life) quiesce(ctx context.Context, limit time.Duration, crashed bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	l.sess.Quiesce(ctx)
+	l.sess.Quiesce(ctx, crashed)
 }
 
 // endServe ends the session's work.

@@ -154,10 +154,10 @@ func TestDrainAfterExit(t *testing.T) {
 		serve, quiesce time.Duration // how long each needs after the exit
 		want           []string
 	}{
-		"both end":         {20 * time.Millisecond, 10 * time.Millisecond, []string{"quiesce@0s", "served@20ms", "close@20ms"}},
-		"the stream hangs": {time.Hour, 10 * time.Millisecond, []string{"quiesce@0s", "served@260ms", "close@260ms"}},
-		"a Put hangs":      {20 * time.Millisecond, time.Hour, []string{"quiesce@0s", "served@20ms", "close@250ms"}},
-		"both hang":        {time.Hour, time.Hour, []string{"quiesce@0s", "served@500ms", "close@500ms"}},
+		"both end":         {20 * time.Millisecond, 10 * time.Millisecond, []string{"quiesce after a crash@0s", "served@20ms", "close@20ms"}},
+		"the stream hangs": {time.Hour, 10 * time.Millisecond, []string{"quiesce after a crash@0s", "served@260ms", "close@260ms"}},
+		"a Put hangs":      {20 * time.Millisecond, time.Hour, []string{"quiesce after a crash@0s", "served@20ms", "close@250ms"}},
+		"both hang":        {time.Hour, time.Hour, []string{"quiesce after a crash@0s", "served@500ms", "close@500ms"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestHangIsKilled(t *testing.T) {
 		h.after(time.Minute)
 		f.mark()
 		h.after(explainTime)
-		if got, want := f.done(), []string{"quiesce@500ms", "close@500ms"}; !slices.Equal(got, want) {
+		if got, want := f.done(), []string{"quiesce after a crash@500ms", "close@500ms"}; !slices.Equal(got, want) {
 			t.Errorf("went  %q\nwanted %q", got, want)
 		}
 		if h.want(StateReady); h.lives() != 2 {

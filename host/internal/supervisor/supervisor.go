@@ -45,8 +45,9 @@ type Session interface {
 	// counts as a crash, and so does nil while ctx lives.
 	Serve(ctx context.Context) error
 	// Quiesce lets no new Put begin. Those that run get until ctx ends; after that
-	// they are cut off, and it returns. Called once, also after a failed Start.
-	Quiesce(ctx context.Context)
+	// they are cut off, and it returns. crashed says that the process ended by itself
+	// or hangs. Called once, also after a failed Start.
+	Quiesce(ctx context.Context, crashed bool)
 	// Stop asks the plug to disconnect within grace.
 	Stop(ctx context.Context, grace time.Duration) error
 	// LastHeard tells since when the plug is silent on the stream, as far as the

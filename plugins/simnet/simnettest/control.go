@@ -46,6 +46,7 @@ type (
 	Point        = script.Point
 
 	ActKind       = script.Kind
+	NetworkState  = script.NetworkState
 	Ability       = script.Ability
 	ReactionStyle = script.ReactionStyle
 )
@@ -111,6 +112,12 @@ const (
 	FaultCrash = script.FaultCrash
 	FaultPanic = script.FaultPanic
 	FaultHang  = script.FaultHang
+	FaultState = script.FaultState
+
+	NetworkConnecting = script.NetworkConnecting
+	NetworkConnected  = script.NetworkConnected
+	NetworkDegraded   = script.NetworkDegraded
+	NetworkLoggedOut  = script.NetworkLoggedOut
 
 	AtOnce       = script.AtOnce
 	BeforeSend   = script.BeforeSend

@@ -92,6 +92,69 @@ func (p *Page) Say(ctx context.Context, room, text, hash string) error {
 	return p.send(ctx, frame)
 }
 
+// Deed is something that somebody does.
+type Deed struct {
+	// Type is "say", "edit", "delete", "react" or "unreact"; Client the page's own id of
+	// it, of 8 to 64 characters: done again under the same one, it is done once.
+	Type, Client string
+	// Room is where, Name who.
+	Room, Name string
+	// Message is the row of the message that it is about, or that is answered.
+	Message int64
+	Text    string
+	Emoji   string
+	Files   []File // of which Hash and Name count
+}
+
+// Do does something. It returns before it is known whether it was done: Watch tells
+// of what was refused.
+func (p *Page) Do(ctx context.Context, d Deed) error {
+	frame := map[string]any{"type": d.Type, "room": d.Room, "name": d.Name, "client": d.Client, "message": d.Message, "text": d.Text, "emoji": d.Emoji}
+	var files []map[string]string
+	for _, f := range d.Files {
+		files = append(files, map[string]string{"hash": f.Hash, "name": f.Name})
+	}
+	if len(files) > 0 {
+		frame["files"] = files
+	}
+	return p.send(ctx, frame)
+}
+
+// Watch reads what the page is sent until the page is gone, and tells of each deed that
+// was refused. It returns why it ended.
+func (p *Page) Watch(ctx context.Context, refused func(client, reason string)) error {
+	for {
+		var answer struct{ Type, Client, Reason string }
+		if err := wsjson.Read(ctx, p.conn, &answer); err != nil {
+			return fmt.Errorf("read from the page: %w", err)
+		}
+		if answer.Type == "refused" {
+			refused(answer.Client, answer.Reason)
+		}
+	}
+}
+
+// Download fetches a file that the chat has and returns its bytes.
+func (p *Page) Download(ctx context.Context, hash string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/files/"+hash, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("download: %w", err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the page answers %s", response.Status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("download: %w", err)
+	}
+	return content, nil
+}
+
 // Upload gives the chat a file and returns its hash.
 func (p *Page) Upload(ctx context.Context, content io.Reader, size int64) (hash string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+"/files/", content)

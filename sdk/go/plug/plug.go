@@ -107,7 +107,8 @@ type Receiver interface {
 	// Receive queues what the network says, until ctx ends; it begins after the
 	// last cursors of each scope, and from now on in a scope that has none. It owns
 	// reconnection: after an error or an early return it is run again with back-off
-	// (1 s to 60 s), with the last cursors that were queued.
+	// (1 s to 60 s), with the last cursors that were queued. What people see of that is
+	// said by Session.SetNetworkState; of a LoggedOut error the host is told here.
 	//
 	// It runs in the background from the moment the host has brought the cursors,
 	// one run at a time; ctx ends when the host stops the plug, and when it changes the

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // errPanic stands for a panic of the author's code.
@@ -50,6 +52,9 @@ func (s *server) receive(r *run, receiver Receiver) {
 		rests := r.turns.end()
 		if r.pickUp.Err() != nil {
 			return
+		}
+		if VerdictOf(err) == plugv1.Verdict_VERDICT_LOGGED_OUT {
+			r.session.SetNetworkState(plugv1.NetworkState_NETWORK_STATE_LOGGED_OUT, err.Error())
 		}
 		if rests {
 			pause.Reset()

@@ -219,3 +219,24 @@ func TestCursorsAreTheHostsAfterACleanStop(t *testing.T) {
 		}
 	})
 }
+
+// A network that no longer takes us is told to the host at once: it holds the plug.
+func TestReceiveIsLoggedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := receiver{&fake{}}
+		p.onReceive = func(context.Context, *Queue, Cursors) error {
+			return fmt.Errorf("log in: %w", LoggedOut(errors.New("the token was revoked")))
+		}
+		h := newHost(t, newOf(p))
+		h.start()
+		h.open()
+		synctest.Wait()
+		watch, err := plugv1.NewNetworkStatusClient(h.conn).WatchStatus(t.Context(), &plugv1.WatchStatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := watch.Recv(); err != nil || got.State != plugv1.NetworkState_NETWORK_STATE_LOGGED_OUT || got.Reason != "log in: the token was revoked" {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}

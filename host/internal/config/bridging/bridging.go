@@ -1,6 +1,7 @@
 package bridging
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,12 +17,12 @@ import (
 
 var (
 	// laterBridging are keys of defaults and conversations that are not there yet.
-	laterBridging = []string{"catch_up", "long", "drop", "replace", "joins", "titles", "files", "avatars"}
+	laterBridging = []string{"long", "drop", "replace", "joins", "titles", "files", "avatars"}
 
-	defaultsKeys     = document.Keys{Known: []string{"name", "deletes"}, Later: laterBridging}
-	conversationKeys = document.Keys{Known: []string{"members", "at", "name", "deletes"}, Later: laterBridging}
-	atKeys           = document.Keys{Known: []string{"name"}, Later: laterBridging}
-	memberKeys       = document.Keys{Known: []string{"channel", "direction", "name"}, Later: laterBridging}
+	defaultsKeys     = document.Keys{Known: []string{"name", "deletes", "mass_mentions", "catch_up"}, Later: laterBridging}
+	conversationKeys = document.Keys{Known: []string{"members", "at", "name", "deletes", "mass_mentions", "catch_up"}, Later: laterBridging}
+	atKeys           = document.Keys{Known: []string{"name", "mass_mentions", "catch_up"}, Later: laterBridging}
+	memberKeys       = document.Keys{Known: []string{"channel", "direction", "name", "mass_mentions", "catch_up"}, Later: laterBridging}
 )
 
 var deletes = map[string]host.Deletes{"origin": host.DeletesOrigin, "any": host.DeletesAny, "none": host.DeletesNone}
@@ -37,7 +38,23 @@ type member struct {
 	plug      *Plug
 	channel   hook.Channel
 	direction host.Direction
-	name      string // "": not said here
+	manner
+}
+
+// manner is how what the others say comes to a member, as far as one place of the config
+// says it. What is not said there is said by the next one.
+type manner struct {
+	name         string // "": not said here
+	massMentions *bool  // whether they notify; nil: not said here
+	catchUp      catchUp
+}
+
+// or gives a manner what it doesn't say.
+func (m manner) or(others ...manner) manner {
+	for _, o := range others {
+		m.name, m.massMentions, m.catchUp = cmp.Or(m.name, o.name), cmp.Or(m.massMentions, o.massMentions), cmp.Or(m.catchUp, o.catchUp)
+	}
+	return m
 }
 
 // reads and writes say which way messages go, seen from the conversation.
@@ -75,7 +92,7 @@ func Read(problems *document.Problems, conversations, defaults *document.Node, p
 	for i, c := range r.bridged {
 		all[i].Name, all[i].Deletes = c.name, c.deletes
 		for _, m := range c.members {
-			all[i].Members = append(all[i].Members, host.Member{Channel: m.channel, Direction: m.direction, Name: m.name})
+			all[i].Members = append(all[i].Members, host.Member{Channel: m.channel, Direction: m.direction, Name: m.name, MassMentions: m.massMentions != nil && *m.massMentions, CatchUp: m.catchUp.limits})
 		}
 	}
 	return all
@@ -83,7 +100,7 @@ func Read(problems *document.Problems, conversations, defaults *document.Node, p
 
 func (r *reader) conversations(n, defaults *document.Node) {
 	fields := r.Fields(defaults, "defaults", `{name: "{name} [{network}]"}`, defaultsKeys)
-	fallback, deletes := r.format(fields["name"]), r.deletes(fields["deletes"], host.DeletesOrigin)
+	fallback, deletes := r.manner(fields), r.deletes(fields["deletes"], host.DeletesOrigin)
 	for _, e := range r.Entries(n, "conversations", "dev: {members: [libera/#dev, jabber/dev@muc.example.org]}") {
 		name := e.Key.Value
 		if name == "" || len(name) > maxName {
@@ -93,7 +110,7 @@ func (r *reader) conversations(n, defaults *document.Node) {
 	}
 }
 
-func (r *reader) conversation(name string, e document.Entry, fallback string, deletes host.Deletes) {
+func (r *reader) conversation(name string, e document.Entry, fallback manner, deletes host.Deletes) {
 	const example = "{members: [libera/#dev, jabber/dev@muc.example.org]}"
 	what := "conversation " + name
 	if document.Null(e.Value) {
@@ -102,7 +119,7 @@ func (r *reader) conversation(name string, e document.Entry, fallback string, de
 	}
 	fields := r.Fields(e.Value, what, example, conversationKeys)
 	at := r.atPlugs(fields["at"], what)
-	own := r.format(fields["name"])
+	own := r.manner(fields)
 
 	c := &bridged{name: name, deletes: r.deletes(fields["deletes"], deletes)}
 	nodes, complete := r.list(fields["members"], e, what)
@@ -116,11 +133,7 @@ func (r *reader) conversation(name string, e document.Entry, fallback string, de
 			r.Report(n, "remove one of them", "%s has channel %s twice, first in line %d", what, m.channel, c.members[i].node.Line)
 			continue
 		}
-		for _, format := range []string{at[string(m.channel.Plug)].name, own, fallback} {
-			if m.name == "" {
-				m.name = format
-			}
-		}
+		m.manner = m.manner.or(at[string(m.channel.Plug)].manner, own, fallback)
 		c.members = append(c.members, m)
 	}
 	for plug, a := range at {
@@ -171,7 +184,7 @@ func (r *reader) member(n *document.Node) *member {
 			r.Report(n, "add it: {channel: libera/#dev, direction: in}", `member has no key "channel"`)
 			return nil
 		}
-		m.name = r.format(fields["name"])
+		m.manner = r.manner(fields)
 		m.direction = r.direction(fields["direction"])
 	}
 	if !r.channel(m, channel) {
@@ -287,6 +300,23 @@ func (r *reader) deletes(n *document.Node, otherwise host.Deletes) host.Deletes 
 	return d
 }
 
+// manner reads what the fields of one place say of how the others' messages come.
+func (r *reader) manner(fields map[string]*document.Node) manner {
+	return manner{r.format(fields["name"]), r.massMentions(fields["mass_mentions"]), r.catchUp(fields["catch_up"])}
+}
+
+// massMentions reads whether mass mentions notify; nil if n says nothing.
+func (r *reader) massMentions(n *document.Node) *bool {
+	if n == nil {
+		return nil
+	}
+	text, ok := r.Text(n, "mass_mentions", "text")
+	if ok && text != "text" && text != "allow" {
+		r.Report(n, "write text (they are shown and notify nobody) or allow", "there is no mass_mentions: %q", text)
+	}
+	return new(text == "allow")
+}
+
 // format reads how names look; "" if n says nothing.
 func (r *reader) format(n *document.Node) string {
 	if n == nil {
@@ -305,20 +335,20 @@ func (r *reader) format(n *document.Node) string {
 
 // atPlug is what a conversation says of one plug.
 type atPlug struct {
-	key  *document.Node
-	name string
+	key *document.Node
+	manner
 }
 
 // atPlugs reads "at:", by plug.
 func (r *reader) atPlugs(n *document.Node, what string) map[string]atPlug {
 	at := map[string]atPlug{}
 	for _, e := range r.Entries(n, "at", `{libera: {name: "<{name}> "}}`) {
-		name := r.format(r.Fields(e.Value, "at."+e.Key.Value, `{name: "<{name}> "}`, atKeys)["name"])
+		said := r.manner(r.Fields(e.Value, "at."+e.Key.Value, `{name: "<{name}> "}`, atKeys))
 		if r.plug(e.Key.Value) == nil {
 			r.Report(e.Key, document.DidYouMean(e.Key.Value, r.names()), "there is no plug %q", e.Key.Value)
 			continue
 		}
-		at[e.Key.Value] = atPlug{key: e.Key, name: name}
+		at[e.Key.Value] = atPlug{e.Key, said}
 	}
 	return at
 }

@@ -5,10 +5,9 @@
 // are.
 //
 // Gives: conversations, each member with its direction and with how names look
-// there, and problems.
+// there and whether mass mentions notify, and problems.
 //
-// Order and bounds: conversations and members keep the file's order. For how names
-// look a member goes before its conversation's at.<plug>, that before the
+// Order and bounds: conversations and members keep the file's order. For both a member goes before its conversation's at.<plug>, that before the
 // conversation, that before the defaults.
 //
 // How it stops: it has nothing that runs.

@@ -32,6 +32,11 @@ type Member struct {
 	Direction Direction
 	// Name is how the authors of the others look here; DefaultName if empty.
 	Name Format
+	// MassMentions: a mass mention by the others may notify everybody here. Otherwise
+	// it is text.
+	MassMentions bool
+	// CatchUp bounds what comes late to the member; nil: nothing does.
+	CatchUp *hook.CatchUp
 }
 
 // Deletes says whose deletes delete the copies.

@@ -193,3 +193,26 @@ func TestTextUnchanged(t *testing.T) {
 		}
 	}
 }
+
+// "Must" 5: what bounds the late for a member goes with each message and edit to it.
+func TestCatchUpOfTheMember(t *testing.T) {
+	a, b, c := channel("irc", "#dev"), channel("xmpp", "dev"), channel("chat", "dev")
+	limits := &hook.CatchUp{MaxMessages: 3}
+	h := three(t, Member{Channel: a}, Member{Channel: b, CatchUp: limits}, Member{Channel: c})
+	message := said(a, "hello")
+	changed := said(a, "hello", func(d *hook.Delivery) {
+		d.Event.Kind = &plugv1.Event_Edit{Edit: &plugv1.Edit{Content: d.Event.GetMessage()}}
+		d.About = &hook.Target{Message: id.Message{Channel: id.Channel{Network: d.Network, Source: d.Channel.Source}, ID: "m"}}
+	})
+	for name, d := range map[string]*hook.Delivery{"message": message, "edit": changed} {
+		sends := receive(t, h, d)
+		if len(sends) != 2 {
+			t.Fatalf("%s: %v", name, sends)
+		}
+		for _, s := range sends {
+			if want := map[bool]*hook.CatchUp{true: limits}[s.Channel == b]; s.CatchUp != want {
+				t.Errorf("%s to %s with %v", name, s.Channel, s.CatchUp)
+			}
+		}
+	}
+}

@@ -19,8 +19,8 @@ func (h *Hook) message(ctx context.Context, d *hook.Delivery, m *plugv1.Message)
 		return nil
 	}
 	h.others(d, func(_ *Conversation, to Member) {
-		made := h.content(ctx, d, m, to)
-		send := hook.Send{Channel: to.Channel, Thread: d.Thread, Action: &plugv1.Action{
+		made := h.content(ctx, d, m, to, to.MassMentions)
+		send := hook.Send{Channel: to.Channel, Thread: d.Thread, CatchUp: to.CatchUp, Action: &plugv1.Action{
 			Author: author(d, to, d.Event.Author), Kind: &plugv1.Action_Message{Message: made},
 		}}
 		if m.ReplyTo != nil {
@@ -43,8 +43,8 @@ func (h *Hook) edit(ctx context.Context, d *hook.Delivery, e *plugv1.Edit) (send
 	}
 	h.recent.add(d, e.Content)
 	h.others(d, func(_ *Conversation, to Member) {
-		content := h.content(ctx, d, e.Content, to)
-		content.ReplyTo = nil // the edited message answers what it did
+		content := h.content(ctx, d, e.Content, to, false) // nobody is called by an edit
+		content.ReplyTo = nil                              // the edited message answers what it did
 		again := proto.CloneOf(content)
 		again.Text = before(again.Text, &plugv1.Segment{Text: edited})
 		by := author(d, to, d.Event.Author)
@@ -52,7 +52,7 @@ func (h *Hook) edit(ctx context.Context, d *hook.Delivery, e *plugv1.Edit) (send
 			by = author(d, to, d.Event.Actor)
 		}
 		sends = append(sends, hook.Send{
-			Channel: to.Channel, Target: d.About, Thread: d.Thread, ActorID: d.Event.Actor.GetId(), Moderation: e.Moderation,
+			Channel: to.Channel, Target: d.About, Thread: d.Thread, ActorID: d.Event.Actor.GetId(), Moderation: e.Moderation, CatchUp: to.CatchUp,
 			Action:   &plugv1.Action{Author: by, Kind: &plugv1.Action_Edit{Edit: &plugv1.Edit{Content: content}}},
 			Fallback: &plugv1.Action{Author: by, Kind: &plugv1.Action_Message{Message: again}},
 		})
@@ -103,14 +103,19 @@ func (h *Hook) react(d *hook.Delivery, added, removed []*plugv1.Reaction) (sends
 }
 
 // content is a message as a member shall get it: whoever is known there is mentioned
-// there, everybody else by name only.
-func (h *Hook) content(ctx context.Context, d *hook.Delivery, m *plugv1.Message, to Member) *plugv1.Message {
+// there, everybody else by name only; a mass mention is kept or becomes text.
+func (h *Hook) content(ctx context.Context, d *hook.Delivery, m *plugv1.Message, to Member, mass bool) *plugv1.Message {
 	made := proto.CloneOf(m)
 	for _, s := range made.GetText().GetSegments() {
-		s.MassMention = plugv1.MassMention_MASS_MENTION_UNSPECIFIED
+		if !mass {
+			s.MassMention = plugv1.MassMention_MASS_MENTION_UNSPECIFIED
+		}
 		if s.Mention != nil {
 			s.Mention = h.mention(ctx, d, s, to)
 		}
+	}
+	for _, s := range made.GetReplyTo().GetText().GetSegments() { // its author has called them already
+		s.Mention, s.MassMention = nil, plugv1.MassMention_MASS_MENTION_UNSPECIFIED
 	}
 	return made
 }

@@ -3,7 +3,6 @@ package conversation
 import (
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
@@ -97,10 +96,21 @@ func firstLine(t *plugv1.Text) string {
 		if line == "" || strings.HasPrefix(line, ">") {
 			continue // a quote of a quote says little
 		}
-		if utf8.RuneCountInString(line) > quoteRunes {
-			line = string([]rune(line)[:quoteRunes-1]) + "…"
-		}
-		return line
+		return shorten(line)
 	}
 	return ""
+}
+
+// shorten cuts a line that is too long for a quote.
+func shorten(line string) string {
+	end, runes := 0, 0
+	for i := range line {
+		if runes++; runes == quoteRunes {
+			end = i
+		}
+	}
+	if runes <= quoteRunes {
+		return line
+	}
+	return line[:end] + "…"
 }

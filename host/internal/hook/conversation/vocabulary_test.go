@@ -230,6 +230,49 @@ func TestMentions(t *testing.T) {
 	}
 }
 
+// Contract "Text": a mass mention of an author's notifies where the operator allows it,
+// and nowhere else; never out of a plain text, nor by an edit.
+func TestMassMentions(t *testing.T) {
+	a, b, c := channel("irc", "#dev"), channel("xmpp", "dev"), channel("chat", "dev")
+	h := three(t, Member{Channel: a, MassMentions: true}, Member{Channel: b, MassMentions: true}, Member{Channel: c})
+	said := func() *plugv1.Message {
+		m := words("@everyone ")
+		m.Text.Segments = append(m.Text.Segments, &plugv1.Segment{Text: "all", MassMention: plugv1.MassMention_MASS_MENTION_HERE})
+		m.ReplyTo = &plugv1.Reply{MessageId: "m1", Text: &plugv1.Text{Segments: []*plugv1.Segment{{Text: "@here", MassMention: plugv1.MassMention_MASS_MENTION_HERE}}}}
+		return m
+	}
+	masses := func(m *plugv1.Message) (all []string) {
+		for _, s := range m.GetText().GetSegments() {
+			if s.MassMention != 0 {
+				all = append(all, s.Text)
+			}
+		}
+		return all
+	}
+	sends := receive(t, h, happened(a, &plugv1.Event{MessageId: "m", Kind: &plugv1.Event_Message{Message: said()}}, target("#dev", "m1")))
+	if len(sends) != 2 {
+		t.Fatalf("%d sends", len(sends))
+	}
+	for _, s := range sends {
+		want := map[hook.Channel]string{b: "all", c: ""}[s.Channel]
+		if got := strings.Join(masses(s.Action.GetMessage()), ", "); got != want {
+			t.Errorf("in %s %q notifies, want %q", s.Channel, got, want)
+		}
+		if got := masses(&plugv1.Message{Text: s.Action.GetMessage().ReplyTo.Text}); len(got) != 0 {
+			t.Errorf("in %s what is answered notifies: %q", s.Channel, got)
+		}
+		if got := strings.Join(masses(s.Fallback.GetMessage()), ", "); got != want {
+			t.Errorf("in %s, as a quote, %q notifies, want %q", s.Channel, got, want)
+		}
+	}
+	edit := &plugv1.Event{MessageId: "m", Kind: &plugv1.Event_Edit{Edit: &plugv1.Edit{Content: said()}}}
+	for _, s := range receive(t, h, happened(a, edit, target("#dev", "m"))) {
+		if got := append(masses(s.Action.GetEdit().Content), masses(s.Fallback.GetMessage())...); len(got) != 0 {
+			t.Errorf("an edit notifies in %s: %q", s.Channel, got)
+		}
+	}
+}
+
 // "Must" 10, 12: who comes and goes, titles and states never become chat; what is ours
 // or old is not bridged, whatever its kind; typing is shown, and only that.
 func TestControlEvents(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 )
 
 // CheckLookup takes out of an answer of an optional service what breaks the
-// contract. The error says that nothing is left of it.
-func CheckLookup(answer any, now time.Time, refuse Refuse) error {
+// contract, and completes the channels of SetChannels as CheckStart does. The error
+// says that nothing is left of it; it may be a *SameChannelError.
+func CheckLookup(request, answer any, now time.Time, refuse Refuse) error {
 	switch a := answer.(type) {
 	case *plugv1.GetUserResponse:
 		return foundUser(a.User)
@@ -26,6 +27,10 @@ func CheckLookup(answer any, now time.Time, refuse Refuse) error {
 		return checkChannel(a.Channel)
 	case *plugv1.GetDirectChannelResponse:
 		return checkChannel(a.Channel)
+	case *plugv1.SetChannelsResponse:
+		var err error
+		a.Channels, err = channelsOf(request.(*plugv1.SetChannelsRequest).Sources, a.Channels)
+		return err
 	case *plugv1.ListMessagesResponse:
 		a.Events = keep("event", a.Events, refuse, func(e *plugv1.Event) error { return checkPast(e, now, refuse) })
 	case *plugv1.GetMessageResponse:

@@ -40,35 +40,43 @@ func CheckStart(req *plugv1.StartRequest, resp *plugv1.StartResponse) error {
 	}
 	resp.NetworkName = CleanLine(resp.NetworkName)
 
-	answered := make(map[string]*plugv1.ChannelStatus, len(resp.Channels))
-	for _, c := range resp.Channels {
+	var err error
+	resp.Channels, err = channelsOf(req.Sources, resp.Channels)
+	return err
+}
+
+// channelsOf gives one status for each of the sources asked for, in that order. Its
+// error is CheckStart's.
+func channelsOf(sources []string, given []*plugv1.ChannelStatus) ([]*plugv1.ChannelStatus, error) {
+	answered := make(map[string]*plugv1.ChannelStatus, len(given))
+	for _, c := range given {
 		switch {
-		case !slices.Contains(req.Sources, c.Requested):
-			return fmt.Errorf("it answered for channel %q, which was not asked for", CleanLine(c.Requested))
+		case !slices.Contains(sources, c.Requested):
+			return nil, fmt.Errorf("it answered for channel %q, which was not asked for", CleanLine(c.Requested))
 		case answered[c.Requested] != nil:
-			return fmt.Errorf("it answered twice for channel %q", c.Requested)
+			return nil, fmt.Errorf("it answered twice for channel %q", c.Requested)
 		}
 		if err := optionalID("the source of channel "+c.Requested, c.Source); err != nil {
-			return err
+			return nil, err
 		}
 		answered[c.Requested] = c
 	}
 
-	resp.Channels = make([]*plugv1.ChannelStatus, 0, len(req.Sources))
-	requestedAs := make(map[string]string, len(req.Sources))
-	for _, requested := range req.Sources {
+	all := make([]*plugv1.ChannelStatus, 0, len(sources))
+	requestedAs := make(map[string]string, len(sources))
+	for _, requested := range sources {
 		c := answered[requested]
 		if c == nil {
 			c = &plugv1.ChannelStatus{Requested: requested}
 		}
 		completeChannel(c)
 		if other, met := requestedAs[c.Source]; met {
-			return &SameChannelError{Requested: [2]string{other, requested}, Source: c.Source}
+			return nil, &SameChannelError{Requested: [2]string{other, requested}, Source: c.Source}
 		}
 		requestedAs[c.Source] = requested
-		resp.Channels = append(resp.Channels, c)
+		all = append(all, c)
 	}
-	return nil
+	return all, nil
 }
 
 func completeChannel(c *plugv1.ChannelStatus) {

@@ -157,6 +157,20 @@ const (
 	// FaultHang, at once, stops the whole process as SIGSTOP does: heartbeats,
 	// health, all. Inside Put only that Put hangs, deaf to its deadline.
 	FaultHang Fault = "hang"
+	// FaultState has the plug say that its connection is as State says; nothing else
+	// happens.
+	FaultState Fault = "state"
+)
+
+// NetworkState is how a plug says that its connection is.
+type NetworkState string
+
+// States of a connection.
+const (
+	NetworkConnecting NetworkState = "connecting"
+	NetworkConnected  NetworkState = "connected"
+	NetworkDegraded   NetworkState = "degraded"
+	NetworkLoggedOut  NetworkState = "logged_out"
 )
 
 // Point is where in a Put a plug misbehaves.
@@ -182,16 +196,26 @@ type Plug struct {
 	At      Point  `json:"at,omitempty"`
 	// Channel limits it to Puts of one channel; empty: the next Put of any.
 	Channel string `json:"channel,omitempty"`
+	// State and Reason are what the plug says, with FaultState.
+	State  NetworkState `json:"state,omitempty"`
+	Reason string       `json:"reason,omitempty"`
 }
 
 func (p *Plug) validate() error {
 	err := join(
 		need("account", p.Account), need("fault", string(p.Fault)),
-		oneOf("fault", p.Fault, FaultExit, FaultCrash, FaultPanic, FaultHang),
+		oneOf("fault", p.Fault, FaultExit, FaultCrash, FaultPanic, FaultHang, FaultState),
+		oneOf("state", p.State, NetworkConnecting, NetworkConnected, NetworkDegraded, NetworkLoggedOut),
 		oneOf("at", p.At, AtOnce, BeforeSend, AfterAccept, BeforeAnswer),
 	)
 	if p.Fault == FaultPanic && (p.At == AtOnce || p.At == "") {
 		err = join(err, errors.New(`"panic" happens inside a Put: set "at"`))
+	}
+	if p.Fault == FaultState {
+		err = join(err, need("state", string(p.State)))
+		if p.At != AtOnce && p.At != "" {
+			err = join(err, errors.New(`"state" is said at once: leave "at" out`))
+		}
 	}
 	return err
 }

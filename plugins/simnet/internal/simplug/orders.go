@@ -1,19 +1,21 @@
 package simplug
 
 import (
-	"context"
 	"os"
 	"sync"
 	"syscall"
 
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
+
 	"github.com/plughost/plughost/plugins/simnet/internal/script"
+	"github.com/plughost/plughost/sdk/go/plug"
 )
 
 // orders are what the script ordered the plug to do wrong.
 type orders struct {
-	// session ends when the plug is stopped; die ends or stops the process. Set by
-	// begin, before any order comes.
-	session context.Context
+	// session is of the plug's life; die ends or stops the process. Set by begin,
+	// before any order comes.
+	session *plug.Session
 	die     func(script.Fault)
 
 	mu sync.Mutex
@@ -21,7 +23,7 @@ type orders struct {
 	next []script.Plug
 }
 
-func (o *orders) begin(session context.Context, die func(script.Fault)) {
+func (o *orders) begin(session *plug.Session, die func(script.Fault)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.session, o.die, o.next = session, die, nil
@@ -29,6 +31,10 @@ func (o *orders) begin(session context.Context, die func(script.Fault)) {
 
 // take keeps an order, or carries it out if it is for now.
 func (o *orders) take(p script.Plug) {
+	if p.Fault == script.FaultState {
+		o.session.SetNetworkState(networkStates[p.State], p.Reason)
+		return
+	}
 	if p.At == script.AtOnce || p.At == "" {
 		o.die(p.Fault)
 		return
@@ -48,7 +54,7 @@ func (o *orders) at(point script.Point, channel string) {
 	case script.FaultPanic:
 		panic("the script ordered a panic")
 	case script.FaultHang:
-		<-o.session.Done()
+		<-o.session.Context().Done()
 	default:
 		o.die(fault)
 	}
@@ -64,6 +70,13 @@ func (o *orders) find(point script.Point, channel string) (script.Fault, bool) {
 		}
 	}
 	return "", false
+}
+
+var networkStates = map[script.NetworkState]plugv1.NetworkState{
+	script.NetworkConnecting: plugv1.NetworkState_NETWORK_STATE_CONNECTING,
+	script.NetworkConnected:  plugv1.NetworkState_NETWORK_STATE_CONNECTED,
+	script.NetworkDegraded:   plugv1.NetworkState_NETWORK_STATE_DEGRADED,
+	script.NetworkLoggedOut:  plugv1.NetworkState_NETWORK_STATE_LOGGED_OUT,
 }
 
 // exitStatus is that of an ordered exit.

@@ -102,7 +102,7 @@ func (p *Plug) Start(ctx context.Context, s *plug.Session) (*plug.Started, error
 	p.mu.Lock()
 	p.session, p.config, p.networkID, p.line = s, config, "", nil
 	p.mu.Unlock()
-	p.orders.begin(s.Context(), p.options.Die)
+	p.orders.begin(s, p.options.Die)
 
 	if err := p.connect(ctx); err != nil {
 		return nil, err

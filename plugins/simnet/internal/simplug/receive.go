@@ -18,8 +18,9 @@ import (
 func (p *Plug) Receive(ctx context.Context, q *plug.Queue, cursors plug.Cursors) error {
 	if p.live() == nil {
 		if err := p.connect(ctx); err != nil {
-			return err
+			return p.away(ctx, err)
 		}
+		p.session.SetNetworkState(plugv1.NetworkState_NETWORK_STATE_CONNECTED, "")
 	}
 	l := p.live()
 	// A connection can be subscribed once, so the next run needs another. Until
@@ -30,6 +31,19 @@ func (p *Plug) Receive(ctx context.Context, q *plug.Queue, cursors plug.Cursors)
 			p.hangUp()
 		}
 	}()
+	return p.away(ctx, p.follow(ctx, l, q, cursors))
+}
+
+// away tells the host why there is no connection, until the next one.
+func (p *Plug) away(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		p.session.SetNetworkState(plugv1.NetworkState_NETWORK_STATE_CONNECTING, err.Error())
+	}
+	return err
+}
+
+// follow queues what one connection shows, until it ends.
+func (p *Plug) follow(ctx context.Context, l *line, q *plug.Queue, cursors plug.Cursors) error {
 	if err := l.subscribe(ctx, q, cursors); err != nil {
 		return err
 	}

@@ -81,12 +81,15 @@ func (a *applying) say(c room.Change) (room.Change, error) {
 			return room.Change{}, room.ErrNoFile
 		}
 	}
+	if c.Avatar != "" && (a.files == nil || !a.files.Has(c.Avatar)) {
+		c.Avatar = "" // what is said matters, not the picture
+	}
 	said, err := a.log(c)
 	if err != nil {
 		return room.Change{}, err
 	}
-	for _, f := range said.Files {
-		if err := a.exec(`INSERT OR IGNORE INTO files (hash, message) VALUES (?, ?)`, f.Hash, said.Row); err != nil {
+	for _, hash := range said.Hashes() {
+		if err := a.exec(`INSERT OR IGNORE INTO files (hash, message) VALUES (?, ?)`, hash, said.Row); err != nil {
 			return room.Change{}, err
 		}
 	}
@@ -101,7 +104,7 @@ func (a *applying) edit(c room.Change) (room.Change, error) {
 	if !c.By.MayChange(m.By) {
 		return room.Change{}, room.ErrForeign
 	}
-	c.By, c.Files = m.By, m.Files // the words change, not whose they are
+	c.By, c.Files, c.Avatar = m.By, m.Files, m.Avatar // the words change, not whose they are
 	if c, err = a.log(c); err != nil {
 		return room.Change{}, err
 	}
@@ -131,13 +134,13 @@ func (a *applying) remove(c room.Change) (room.Change, error) {
 			return room.Change{}, err
 		}
 	}
-	for _, f := range m.Files {
+	for _, hash := range m.Hashes() {
 		var used bool
-		if err := a.tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM files WHERE hash = ?)`, f.Hash).Scan(&used); err != nil {
+		if err := a.tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM files WHERE hash = ?)`, hash).Scan(&used); err != nil {
 			return room.Change{}, err
 		}
 		if !used {
-			a.unused = append(a.unused, f.Hash)
+			a.unused = append(a.unused, hash)
 		}
 	}
 	return c, nil

@@ -125,7 +125,7 @@ func fromChange(c room.Change, self string) change {
 // fromMessage makes what a page is sent of a message as it stands.
 func fromMessage(m room.Message, self string) message {
 	sent := message{
-		Row: m.Row, AuthorID: m.By.ID, Author: m.By.Name, Bridged: m.By.Origin == room.Bridge, Foreign: m.By.Origin != room.Page,
+		Row: m.Row, AuthorID: m.By.ID, Author: m.By.Name, Avatar: m.Avatar, Bridged: m.By.Origin == room.Bridge, Foreign: m.By.Origin != room.Page,
 		Text: m.Text, Segments: m.Segments, Emote: m.Emote, Time: m.Time.UnixMilli(), Edited: m.Edited != 0, Deleted: m.IsDeleted,
 	}
 	for _, f := range m.Files {

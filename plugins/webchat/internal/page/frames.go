@@ -111,6 +111,7 @@ type message struct {
 	Row      int64          `json:"row"`
 	AuthorID string         `json:"author_id"`
 	Author   string         `json:"author"`
+	Avatar   string         `json:"avatar,omitempty"` // the hash of the author's picture
 	Bridged  bool           `json:"bridged,omitempty"`
 	Foreign  bool           `json:"foreign,omitempty"` // nobody on the page may change it
 	Text     string         `json:"text"`

@@ -52,6 +52,20 @@ type Content struct {
 	Files    []File    `json:"files,omitempty"`
 	// Emote is true for what its author does rather than says.
 	Emote bool `json:"emote,omitempty"`
+	// Avatar is the hash of its author's picture, an image that a browser may show;
+	// empty: there is none.
+	Avatar string `json:"avatar,omitempty"`
+}
+
+// Hashes are the files that it needs, each by its hash.
+func (c Content) Hashes() (all []string) {
+	for _, f := range c.Files {
+		all = append(all, f.Hash)
+	}
+	if c.Avatar != "" {
+		all = append(all, c.Avatar)
+	}
+	return all
 }
 
 // Segment is a run of text with one formatting.
@@ -120,7 +134,7 @@ func (c Content) check() error {
 
 // Details is what is stored beside the text; "" for a plain one.
 func (c Content) Details() (string, error) {
-	if len(c.Segments) == 0 && len(c.Files) == 0 && !c.Emote {
+	if len(c.Segments) == 0 && len(c.Files) == 0 && !c.Emote && c.Avatar == "" {
 		return "", nil
 	}
 	b, err := json.Marshal(c)

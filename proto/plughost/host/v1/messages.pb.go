@@ -90,9 +90,10 @@ type SendRequest struct {
 	// Required. Where to: "plug/source".
 	Channel string `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Required, unless text is set. What to do: a message, an edit, a delete, a
-	// reaction, a title, typing (which is shown at once or never, and makes an
-	// operation without id or state). Read markers are UNIMPLEMENTED. What it refers to is left out of it and named by
-	// target, reply_to and thread below: the host puts the network's own ids in.
+	// reaction, a title or topic; typing or a read marker, which are shown at once or
+	// never, and make an operation without id or state. What it refers to is left out
+	// of it and named by target, reply_to and thread below: the host puts the network's
+	// own ids in.
 	// Files are named by files below, and none by a SpoolFile here, which is the host's
 	// own to write. At most 256 KiB.
 	Action *v1.Action `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
@@ -108,8 +109,8 @@ type SendRequest struct {
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Optional. When it is given up if nothing was sent until then; absent: never.
 	Expiry *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expiry,proto3" json:"expiry,omitempty"`
-	// Required for an edit, a delete and a reaction, refused for anything else: the
-	// message that it is about.
+	// Required for an edit, a delete, a reaction and a read marker, refused for anything
+	// else: the message that it is about.
 	Target *MessageRef `protobuf:"bytes,7,opt,name=target,proto3" json:"target,omitempty"`
 	// Optional, for a message only: the message that it answers.
 	ReplyTo *MessageRef `protobuf:"bytes,8,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
@@ -539,7 +540,9 @@ type Operation struct {
 	// Optional. Who made it: the name of the hook, or as SendRequest.client says.
 	Hook string `protobuf:"bytes,7,opt,name=hook,proto3" json:"hook,omitempty"`
 	// Optional. When it was accepted.
-	AcceptedTime  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=accepted_time,json=acceptedTime,proto3" json:"accepted_time,omitempty"`
+	AcceptedTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=accepted_time,json=acceptedTime,proto3" json:"accepted_time,omitempty"`
+	// Optional. With PARKED: the operation as which it was put back since.
+	PutBackId     string `protobuf:"bytes,9,opt,name=put_back_id,json=putBackId,proto3" json:"put_back_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -628,6 +631,13 @@ func (x *Operation) GetAcceptedTime() *timestamppb.Timestamp {
 		return x.AcceptedTime
 	}
 	return nil
+}
+
+func (x *Operation) GetPutBackId() string {
+	if x != nil {
+		return x.PutBackId
+	}
+	return ""
 }
 
 // OperationDetail is the detail of an error that comes after an action was
@@ -787,7 +797,12 @@ type Queue struct {
 	// Optional. Actions that are parked.
 	Parked uint32 `protobuf:"varint,6,opt,name=parked,proto3" json:"parked,omitempty"`
 	// Optional. When the oldest of them was parked.
-	ParkedSince   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=parked_since,json=parkedSince,proto3" json:"parked_since,omitempty"`
+	ParkedSince *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=parked_since,json=parkedSince,proto3" json:"parked_since,omitempty"`
+	// Optional. Actions that were given up since the host started: by catch_up, by an
+	// expiry, or because nothing was left to do.
+	GivenUp uint32 `protobuf:"varint,8,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
+	// Optional. Why the last of them was, for a person.
+	GivenUpReason string `protobuf:"bytes,9,opt,name=given_up_reason,json=givenUpReason,proto3" json:"given_up_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -871,11 +886,27 @@ func (x *Queue) GetParkedSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Queue) GetGivenUp() uint32 {
+	if x != nil {
+		return x.GivenUp
+	}
+	return 0
+}
+
+func (x *Queue) GetGivenUpReason() string {
+	if x != nil {
+		return x.GivenUpReason
+	}
+	return ""
+}
+
 // ListParkedRequest says which parked actions are wanted.
 type ListParkedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. Only those of channels of this plug instance.
-	Plug          string `protobuf:"bytes,1,opt,name=plug,proto3" json:"plug,omitempty"`
+	Plug string `protobuf:"bytes,1,opt,name=plug,proto3" json:"plug,omitempty"`
+	// Optional. Only those of this channel: "plug/source".
+	Channel       string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -913,6 +944,13 @@ func (*ListParkedRequest) Descriptor() ([]byte, []int) {
 func (x *ListParkedRequest) GetPlug() string {
 	if x != nil {
 		return x.Plug
+	}
+	return ""
+}
+
+func (x *ListParkedRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
 	}
 	return ""
 }
@@ -973,9 +1011,15 @@ type ParkedOperation struct {
 	// Optional. What the plug said last.
 	Verdict v1.Verdict `protobuf:"varint,3,opt,name=verdict,proto3,enum=plughost.plug.v1.Verdict" json:"verdict,omitempty"`
 	// Optional. The action.
-	Action        *v1.Action `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Action *v1.Action `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
+	// Optional. The message that caused it.
+	Source *MessageRef `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	// Optional. What an edit, a delete or a reaction is about.
+	Target *MessageRef `protobuf:"bytes,6,opt,name=target,proto3" json:"target,omitempty"`
+	// Optional. When the first attempt began.
+	FirstAttemptTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=first_attempt_time,json=firstAttemptTime,proto3" json:"first_attempt_time,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ParkedOperation) Reset() {
@@ -1036,6 +1080,423 @@ func (x *ParkedOperation) GetAction() *v1.Action {
 	return nil
 }
 
+func (x *ParkedOperation) GetSource() *MessageRef {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *ParkedOperation) GetTarget() *MessageRef {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ParkedOperation) GetFirstAttemptTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstAttemptTime
+	}
+	return nil
+}
+
+// GetParkedRequest names a parked action.
+type GetParkedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its operation.
+	OperationId   string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetParkedRequest) Reset() {
+	*x = GetParkedRequest{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetParkedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetParkedRequest) ProtoMessage() {}
+
+func (x *GetParkedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetParkedRequest.ProtoReflect.Descriptor instead.
+func (*GetParkedRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetParkedRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// GetParkedResponse is the parked action.
+type GetParkedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The parked action.
+	Parked        *ParkedOperation `protobuf:"bytes,1,opt,name=parked,proto3" json:"parked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetParkedResponse) Reset() {
+	*x = GetParkedResponse{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetParkedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetParkedResponse) ProtoMessage() {}
+
+func (x *GetParkedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetParkedResponse.ProtoReflect.Descriptor instead.
+func (*GetParkedResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetParkedResponse) GetParked() *ParkedOperation {
+	if x != nil {
+		return x.Parked
+	}
+	return nil
+}
+
+// ParkedSelection says which parked actions are meant: those named, or those of a
+// channel, or all. Exactly one of the three.
+type ParkedSelection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operations, at most 1,000.
+	OperationIds []string `protobuf:"bytes,1,rep,name=operation_ids,json=operationIds,proto3" json:"operation_ids,omitempty"`
+	// "plug/source": all of this channel.
+	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	// True: all.
+	All           bool `protobuf:"varint,3,opt,name=all,proto3" json:"all,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ParkedSelection) Reset() {
+	*x = ParkedSelection{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ParkedSelection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ParkedSelection) ProtoMessage() {}
+
+func (x *ParkedSelection) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ParkedSelection.ProtoReflect.Descriptor instead.
+func (*ParkedSelection) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ParkedSelection) GetOperationIds() []string {
+	if x != nil {
+		return x.OperationIds
+	}
+	return nil
+}
+
+func (x *ParkedSelection) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ParkedSelection) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+// RetryParkedRequest says what is put back.
+type RetryParkedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Which.
+	Selection     *ParkedSelection `protobuf:"bytes,1,opt,name=selection,proto3" json:"selection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryParkedRequest) Reset() {
+	*x = RetryParkedRequest{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryParkedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryParkedRequest) ProtoMessage() {}
+
+func (x *RetryParkedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryParkedRequest.ProtoReflect.Descriptor instead.
+func (*RetryParkedRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RetryParkedRequest) GetSelection() *ParkedSelection {
+	if x != nil {
+		return x.Selection
+	}
+	return nil
+}
+
+// RetryParkedResponse says as what it was put back.
+type RetryParkedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. One entry for each, in the order of parking.
+	PutBack       []*PutBackOperation `protobuf:"bytes,1,rep,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryParkedResponse) Reset() {
+	*x = RetryParkedResponse{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryParkedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryParkedResponse) ProtoMessage() {}
+
+func (x *RetryParkedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryParkedResponse.ProtoReflect.Descriptor instead.
+func (*RetryParkedResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RetryParkedResponse) GetPutBack() []*PutBackOperation {
+	if x != nil {
+		return x.PutBack
+	}
+	return nil
+}
+
+// PutBackOperation is a parked action that was put back.
+type PutBackOperation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The parked operation.
+	OperationId string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// Required. The new one, which is carried out.
+	PutBackId     string `protobuf:"bytes,2,opt,name=put_back_id,json=putBackId,proto3" json:"put_back_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutBackOperation) Reset() {
+	*x = PutBackOperation{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutBackOperation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutBackOperation) ProtoMessage() {}
+
+func (x *PutBackOperation) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutBackOperation.ProtoReflect.Descriptor instead.
+func (*PutBackOperation) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PutBackOperation) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *PutBackOperation) GetPutBackId() string {
+	if x != nil {
+		return x.PutBackId
+	}
+	return ""
+}
+
+// DropParkedRequest says what is dropped.
+type DropParkedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Which.
+	Selection     *ParkedSelection `protobuf:"bytes,1,opt,name=selection,proto3" json:"selection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropParkedRequest) Reset() {
+	*x = DropParkedRequest{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropParkedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropParkedRequest) ProtoMessage() {}
+
+func (x *DropParkedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropParkedRequest.ProtoReflect.Descriptor instead.
+func (*DropParkedRequest) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DropParkedRequest) GetSelection() *ParkedSelection {
+	if x != nil {
+		return x.Selection
+	}
+	return nil
+}
+
+// DropParkedResponse says what was dropped.
+type DropParkedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The operations.
+	OperationIds  []string `protobuf:"bytes,1,rep,name=operation_ids,json=operationIds,proto3" json:"operation_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropParkedResponse) Reset() {
+	*x = DropParkedResponse{}
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropParkedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropParkedResponse) ProtoMessage() {}
+
+func (x *DropParkedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_host_v1_messages_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropParkedResponse.ProtoReflect.Descriptor instead.
+func (*DropParkedResponse) Descriptor() ([]byte, []int) {
+	return file_plughost_host_v1_messages_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DropParkedResponse) GetOperationIds() []string {
+	if x != nil {
+		return x.OperationIds
+	}
+	return nil
+}
+
 var File_plughost_host_v1_messages_proto protoreflect.FileDescriptor
 
 const file_plughost_host_v1_messages_proto_rawDesc = "" +
@@ -1073,7 +1534,7 @@ const file_plughost_host_v1_messages_proto_rawDesc = "" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x12\n" +
 	"\x04wait\x18\x02 \x01(\bR\x04wait\"Q\n" +
 	"\x14GetOperationResponse\x129\n" +
-	"\toperation\x18\x01 \x01(\v2\x1b.plughost.host.v1.OperationR\toperation\"\xc0\x02\n" +
+	"\toperation\x18\x01 \x01(\v2\x1b.plughost.host.v1.OperationR\toperation\"\xe0\x02\n" +
 	"\tOperation\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x126\n" +
@@ -1082,13 +1543,14 @@ const file_plughost_host_v1_messages_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1a\n" +
 	"\battempts\x18\x06 \x01(\rR\battempts\x12\x12\n" +
 	"\x04hook\x18\a \x01(\tR\x04hook\x12?\n" +
-	"\raccepted_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\facceptedTime\"L\n" +
+	"\raccepted_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\facceptedTime\x12\x1e\n" +
+	"\vput_back_id\x18\t \x01(\tR\tputBackId\"L\n" +
 	"\x0fOperationDetail\x129\n" +
 	"\toperation\x18\x01 \x01(\v2\x1b.plughost.host.v1.OperationR\toperation\"'\n" +
 	"\x11ListQueuesRequest\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\"E\n" +
 	"\x12ListQueuesResponse\x12/\n" +
-	"\x06queues\x18\x01 \x03(\v2\x17.plughost.host.v1.QueueR\x06queues\"\x8d\x02\n" +
+	"\x06queues\x18\x01 \x03(\v2\x17.plughost.host.v1.QueueR\x06queues\"\xd0\x02\n" +
 	"\x05Queue\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\rR\awaiting\x12?\n" +
@@ -1096,30 +1558,59 @@ const file_plughost_host_v1_messages_proto_rawDesc = "" +
 	"\battempts\x18\x04 \x01(\rR\battempts\x12\x1c\n" +
 	"\tuncertain\x18\x05 \x01(\bR\tuncertain\x12\x16\n" +
 	"\x06parked\x18\x06 \x01(\rR\x06parked\x12=\n" +
-	"\fparked_since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vparkedSince\"'\n" +
+	"\fparked_since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vparkedSince\x12\x19\n" +
+	"\bgiven_up\x18\b \x01(\rR\agivenUp\x12&\n" +
+	"\x0fgiven_up_reason\x18\t \x01(\tR\rgivenUpReason\"A\n" +
 	"\x11ListParkedRequest\x12\x12\n" +
-	"\x04plug\x18\x01 \x01(\tR\x04plug\"O\n" +
+	"\x04plug\x18\x01 \x01(\tR\x04plug\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\"O\n" +
 	"\x12ListParkedResponse\x129\n" +
-	"\x06parked\x18\x01 \x03(\v2!.plughost.host.v1.ParkedOperationR\x06parked\"\xf0\x01\n" +
+	"\x06parked\x18\x01 \x03(\v2!.plughost.host.v1.ParkedOperationR\x06parked\"\xa6\x03\n" +
 	"\x0fParkedOperation\x129\n" +
 	"\toperation\x18\x01 \x01(\v2\x1b.plughost.host.v1.OperationR\toperation\x12;\n" +
 	"\vparked_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"parkedTime\x123\n" +
 	"\averdict\x18\x03 \x01(\x0e2\x19.plughost.plug.v1.VerdictR\averdict\x120\n" +
-	"\x06action\x18\x04 \x01(\v2\x18.plughost.plug.v1.ActionR\x06action*\xa1\x01\n" +
+	"\x06action\x18\x04 \x01(\v2\x18.plughost.plug.v1.ActionR\x06action\x124\n" +
+	"\x06source\x18\x05 \x01(\v2\x1c.plughost.host.v1.MessageRefR\x06source\x124\n" +
+	"\x06target\x18\x06 \x01(\v2\x1c.plughost.host.v1.MessageRefR\x06target\x12H\n" +
+	"\x12first_attempt_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x10firstAttemptTime\"5\n" +
+	"\x10GetParkedRequest\x12!\n" +
+	"\foperation_id\x18\x01 \x01(\tR\voperationId\"N\n" +
+	"\x11GetParkedResponse\x129\n" +
+	"\x06parked\x18\x01 \x01(\v2!.plughost.host.v1.ParkedOperationR\x06parked\"b\n" +
+	"\x0fParkedSelection\x12#\n" +
+	"\roperation_ids\x18\x01 \x03(\tR\foperationIds\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x10\n" +
+	"\x03all\x18\x03 \x01(\bR\x03all\"U\n" +
+	"\x12RetryParkedRequest\x12?\n" +
+	"\tselection\x18\x01 \x01(\v2!.plughost.host.v1.ParkedSelectionR\tselection\"T\n" +
+	"\x13RetryParkedResponse\x12=\n" +
+	"\bput_back\x18\x01 \x03(\v2\".plughost.host.v1.PutBackOperationR\aputBack\"U\n" +
+	"\x10PutBackOperation\x12!\n" +
+	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x1e\n" +
+	"\vput_back_id\x18\x02 \x01(\tR\tputBackId\"T\n" +
+	"\x11DropParkedRequest\x12?\n" +
+	"\tselection\x18\x01 \x01(\v2!.plughost.host.v1.ParkedSelectionR\tselection\"9\n" +
+	"\x12DropParkedResponse\x12#\n" +
+	"\roperation_ids\x18\x01 \x03(\tR\foperationIds*\xa1\x01\n" +
 	"\x0eOperationState\x12\x1f\n" +
 	"\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17OPERATION_STATE_WAITING\x10\x01\x12\x18\n" +
 	"\x14OPERATION_STATE_SENT\x10\x02\x12\x1a\n" +
 	"\x16OPERATION_STATE_PARKED\x10\x03\x12\x1b\n" +
-	"\x17OPERATION_STATE_EXPIRED\x10\x042\xe8\x02\n" +
+	"\x17OPERATION_STATE_EXPIRED\x10\x042\xf3\x04\n" +
 	"\x0eMessageService\x12E\n" +
 	"\x04Send\x12\x1d.plughost.host.v1.SendRequest\x1a\x1e.plughost.host.v1.SendResponse\x12]\n" +
 	"\fGetOperation\x12%.plughost.host.v1.GetOperationRequest\x1a&.plughost.host.v1.GetOperationResponse\x12W\n" +
 	"\n" +
 	"ListQueues\x12#.plughost.host.v1.ListQueuesRequest\x1a$.plughost.host.v1.ListQueuesResponse\x12W\n" +
 	"\n" +
-	"ListParked\x12#.plughost.host.v1.ListParkedRequest\x1a$.plughost.host.v1.ListParkedResponseB<Z:github.com/plughost/plughost/proto/plughost/host/v1;hostv1b\x06proto3"
+	"ListParked\x12#.plughost.host.v1.ListParkedRequest\x1a$.plughost.host.v1.ListParkedResponse\x12T\n" +
+	"\tGetParked\x12\".plughost.host.v1.GetParkedRequest\x1a#.plughost.host.v1.GetParkedResponse\x12Z\n" +
+	"\vRetryParked\x12$.plughost.host.v1.RetryParkedRequest\x1a%.plughost.host.v1.RetryParkedResponse\x12W\n" +
+	"\n" +
+	"DropParked\x12#.plughost.host.v1.DropParkedRequest\x1a$.plughost.host.v1.DropParkedResponseB<Z:github.com/plughost/plughost/proto/plughost/host/v1;hostv1b\x06proto3"
 
 var (
 	file_plughost_host_v1_messages_proto_rawDescOnce sync.Once
@@ -1134,7 +1625,7 @@ func file_plughost_host_v1_messages_proto_rawDescGZIP() []byte {
 }
 
 var file_plughost_host_v1_messages_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plughost_host_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_plughost_host_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_plughost_host_v1_messages_proto_goTypes = []any{
 	(OperationState)(0),           // 0: plughost.host.v1.OperationState
 	(*SendRequest)(nil),           // 1: plughost.host.v1.SendRequest
@@ -1151,14 +1642,22 @@ var file_plughost_host_v1_messages_proto_goTypes = []any{
 	(*ListParkedRequest)(nil),     // 12: plughost.host.v1.ListParkedRequest
 	(*ListParkedResponse)(nil),    // 13: plughost.host.v1.ListParkedResponse
 	(*ParkedOperation)(nil),       // 14: plughost.host.v1.ParkedOperation
-	(*v1.Action)(nil),             // 15: plughost.plug.v1.Action
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*v1.Receipt)(nil),            // 17: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 18: plughost.plug.v1.Verdict
+	(*GetParkedRequest)(nil),      // 15: plughost.host.v1.GetParkedRequest
+	(*GetParkedResponse)(nil),     // 16: plughost.host.v1.GetParkedResponse
+	(*ParkedSelection)(nil),       // 17: plughost.host.v1.ParkedSelection
+	(*RetryParkedRequest)(nil),    // 18: plughost.host.v1.RetryParkedRequest
+	(*RetryParkedResponse)(nil),   // 19: plughost.host.v1.RetryParkedResponse
+	(*PutBackOperation)(nil),      // 20: plughost.host.v1.PutBackOperation
+	(*DropParkedRequest)(nil),     // 21: plughost.host.v1.DropParkedRequest
+	(*DropParkedResponse)(nil),    // 22: plughost.host.v1.DropParkedResponse
+	(*v1.Action)(nil),             // 23: plughost.plug.v1.Action
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*v1.Receipt)(nil),            // 25: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 26: plughost.plug.v1.Verdict
 }
 var file_plughost_host_v1_messages_proto_depIdxs = []int32{
-	15, // 0: plughost.host.v1.SendRequest.action:type_name -> plughost.plug.v1.Action
-	16, // 1: plughost.host.v1.SendRequest.expiry:type_name -> google.protobuf.Timestamp
+	23, // 0: plughost.host.v1.SendRequest.action:type_name -> plughost.plug.v1.Action
+	24, // 1: plughost.host.v1.SendRequest.expiry:type_name -> google.protobuf.Timestamp
 	3,  // 2: plughost.host.v1.SendRequest.target:type_name -> plughost.host.v1.MessageRef
 	3,  // 3: plughost.host.v1.SendRequest.reply_to:type_name -> plughost.host.v1.MessageRef
 	3,  // 4: plughost.host.v1.SendRequest.thread:type_name -> plughost.host.v1.MessageRef
@@ -1166,30 +1665,43 @@ var file_plughost_host_v1_messages_proto_depIdxs = []int32{
 	7,  // 6: plughost.host.v1.SendResponse.operation:type_name -> plughost.host.v1.Operation
 	7,  // 7: plughost.host.v1.GetOperationResponse.operation:type_name -> plughost.host.v1.Operation
 	0,  // 8: plughost.host.v1.Operation.state:type_name -> plughost.host.v1.OperationState
-	17, // 9: plughost.host.v1.Operation.receipts:type_name -> plughost.plug.v1.Receipt
-	16, // 10: plughost.host.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	25, // 9: plughost.host.v1.Operation.receipts:type_name -> plughost.plug.v1.Receipt
+	24, // 10: plughost.host.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
 	7,  // 11: plughost.host.v1.OperationDetail.operation:type_name -> plughost.host.v1.Operation
 	11, // 12: plughost.host.v1.ListQueuesResponse.queues:type_name -> plughost.host.v1.Queue
-	16, // 13: plughost.host.v1.Queue.waiting_since:type_name -> google.protobuf.Timestamp
-	16, // 14: plughost.host.v1.Queue.parked_since:type_name -> google.protobuf.Timestamp
+	24, // 13: plughost.host.v1.Queue.waiting_since:type_name -> google.protobuf.Timestamp
+	24, // 14: plughost.host.v1.Queue.parked_since:type_name -> google.protobuf.Timestamp
 	14, // 15: plughost.host.v1.ListParkedResponse.parked:type_name -> plughost.host.v1.ParkedOperation
 	7,  // 16: plughost.host.v1.ParkedOperation.operation:type_name -> plughost.host.v1.Operation
-	16, // 17: plughost.host.v1.ParkedOperation.parked_time:type_name -> google.protobuf.Timestamp
-	18, // 18: plughost.host.v1.ParkedOperation.verdict:type_name -> plughost.plug.v1.Verdict
-	15, // 19: plughost.host.v1.ParkedOperation.action:type_name -> plughost.plug.v1.Action
-	1,  // 20: plughost.host.v1.MessageService.Send:input_type -> plughost.host.v1.SendRequest
-	5,  // 21: plughost.host.v1.MessageService.GetOperation:input_type -> plughost.host.v1.GetOperationRequest
-	9,  // 22: plughost.host.v1.MessageService.ListQueues:input_type -> plughost.host.v1.ListQueuesRequest
-	12, // 23: plughost.host.v1.MessageService.ListParked:input_type -> plughost.host.v1.ListParkedRequest
-	4,  // 24: plughost.host.v1.MessageService.Send:output_type -> plughost.host.v1.SendResponse
-	6,  // 25: plughost.host.v1.MessageService.GetOperation:output_type -> plughost.host.v1.GetOperationResponse
-	10, // 26: plughost.host.v1.MessageService.ListQueues:output_type -> plughost.host.v1.ListQueuesResponse
-	13, // 27: plughost.host.v1.MessageService.ListParked:output_type -> plughost.host.v1.ListParkedResponse
-	24, // [24:28] is the sub-list for method output_type
-	20, // [20:24] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	24, // 17: plughost.host.v1.ParkedOperation.parked_time:type_name -> google.protobuf.Timestamp
+	26, // 18: plughost.host.v1.ParkedOperation.verdict:type_name -> plughost.plug.v1.Verdict
+	23, // 19: plughost.host.v1.ParkedOperation.action:type_name -> plughost.plug.v1.Action
+	3,  // 20: plughost.host.v1.ParkedOperation.source:type_name -> plughost.host.v1.MessageRef
+	3,  // 21: plughost.host.v1.ParkedOperation.target:type_name -> plughost.host.v1.MessageRef
+	24, // 22: plughost.host.v1.ParkedOperation.first_attempt_time:type_name -> google.protobuf.Timestamp
+	14, // 23: plughost.host.v1.GetParkedResponse.parked:type_name -> plughost.host.v1.ParkedOperation
+	17, // 24: plughost.host.v1.RetryParkedRequest.selection:type_name -> plughost.host.v1.ParkedSelection
+	20, // 25: plughost.host.v1.RetryParkedResponse.put_back:type_name -> plughost.host.v1.PutBackOperation
+	17, // 26: plughost.host.v1.DropParkedRequest.selection:type_name -> plughost.host.v1.ParkedSelection
+	1,  // 27: plughost.host.v1.MessageService.Send:input_type -> plughost.host.v1.SendRequest
+	5,  // 28: plughost.host.v1.MessageService.GetOperation:input_type -> plughost.host.v1.GetOperationRequest
+	9,  // 29: plughost.host.v1.MessageService.ListQueues:input_type -> plughost.host.v1.ListQueuesRequest
+	12, // 30: plughost.host.v1.MessageService.ListParked:input_type -> plughost.host.v1.ListParkedRequest
+	15, // 31: plughost.host.v1.MessageService.GetParked:input_type -> plughost.host.v1.GetParkedRequest
+	18, // 32: plughost.host.v1.MessageService.RetryParked:input_type -> plughost.host.v1.RetryParkedRequest
+	21, // 33: plughost.host.v1.MessageService.DropParked:input_type -> plughost.host.v1.DropParkedRequest
+	4,  // 34: plughost.host.v1.MessageService.Send:output_type -> plughost.host.v1.SendResponse
+	6,  // 35: plughost.host.v1.MessageService.GetOperation:output_type -> plughost.host.v1.GetOperationResponse
+	10, // 36: plughost.host.v1.MessageService.ListQueues:output_type -> plughost.host.v1.ListQueuesResponse
+	13, // 37: plughost.host.v1.MessageService.ListParked:output_type -> plughost.host.v1.ListParkedResponse
+	16, // 38: plughost.host.v1.MessageService.GetParked:output_type -> plughost.host.v1.GetParkedResponse
+	19, // 39: plughost.host.v1.MessageService.RetryParked:output_type -> plughost.host.v1.RetryParkedResponse
+	22, // 40: plughost.host.v1.MessageService.DropParked:output_type -> plughost.host.v1.DropParkedResponse
+	34, // [34:41] is the sub-list for method output_type
+	27, // [27:34] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_plughost_host_v1_messages_proto_init() }
@@ -1203,7 +1715,7 @@ func file_plughost_host_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_host_v1_messages_proto_rawDesc), len(file_plughost_host_v1_messages_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

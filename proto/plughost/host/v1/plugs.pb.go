@@ -689,7 +689,10 @@ type PlugStatus struct {
 	// before its first start ever.
 	NetworkId string `protobuf:"bytes,8,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
 	// Optional. Times that the network could not replay, oldest first; the newest 100.
-	Gaps          []*Gap `protobuf:"bytes,9,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	Gaps []*Gap `protobuf:"bytes,9,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	// Optional. How often it broke the contract, since the host started. The plug's
+	// state is degraded then, with what it did as the reason, until its next start.
+	Breaches      uint32 `protobuf:"varint,12,opt,name=breaches,proto3" json:"breaches,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -785,6 +788,13 @@ func (x *PlugStatus) GetGaps() []*Gap {
 		return x.Gaps
 	}
 	return nil
+}
+
+func (x *PlugStatus) GetBreaches() uint32 {
+	if x != nil {
+		return x.Breaches
+	}
+	return 0
 }
 
 // Gap is a time of which a plug could not be told everything by its network: the
@@ -917,7 +927,7 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x16\n" +
-	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\xcc\x02\n" +
+	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\xe8\x02\n" +
 	"\n" +
 	"PlugStatus\x12\x12\n" +
 	"\x04plug\x18\x01 \x01(\tR\x04plug\x121\n" +
@@ -929,7 +939,8 @@ const file_plughost_host_v1_plugs_proto_rawDesc = "" +
 	"\x03pid\x18\a \x01(\rR\x03pid\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\b \x01(\tR\tnetworkId\x12)\n" +
-	"\x04gaps\x18\t \x03(\v2\x15.plughost.host.v1.GapR\x04gaps\"\xdd\x01\n" +
+	"\x04gaps\x18\t \x03(\v2\x15.plughost.host.v1.GapR\x04gaps\x12\x1a\n" +
+	"\bbreaches\x18\f \x01(\rR\bbreaches\"\xdd\x01\n" +
 	"\x03Gap\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +

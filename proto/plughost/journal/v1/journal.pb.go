@@ -39,6 +39,7 @@ import (
 	v1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -229,6 +230,59 @@ func (x SettledAs) Number() protoreflect.EnumNumber {
 // Deprecated: Use SettledAs.Descriptor instead.
 func (SettledAs) EnumDescriptor() ([]byte, []int) {
 	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{2}
+}
+
+// Resolution is what became of a parked operation.
+type Resolution int32
+
+const (
+	// It is parked.
+	Resolution_RESOLUTION_UNSPECIFIED Resolution = 0
+	// It was put back at the end of its channel's queue, as a new operation.
+	Resolution_RESOLUTION_PUT_BACK Resolution = 1
+	// It was dropped.
+	Resolution_RESOLUTION_DROPPED Resolution = 2
+)
+
+// Enum value maps for Resolution.
+var (
+	Resolution_name = map[int32]string{
+		0: "RESOLUTION_UNSPECIFIED",
+		1: "RESOLUTION_PUT_BACK",
+		2: "RESOLUTION_DROPPED",
+	}
+	Resolution_value = map[string]int32{
+		"RESOLUTION_UNSPECIFIED": 0,
+		"RESOLUTION_PUT_BACK":    1,
+		"RESOLUTION_DROPPED":     2,
+	}
+)
+
+func (x Resolution) Enum() *Resolution {
+	p := new(Resolution)
+	*p = x
+	return p
+}
+
+func (x Resolution) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Resolution) Descriptor() protoreflect.EnumDescriptor {
+	return file_plughost_journal_v1_journal_proto_enumTypes[3].Descriptor()
+}
+
+func (Resolution) Type() protoreflect.EnumType {
+	return &file_plughost_journal_v1_journal_proto_enumTypes[3]
+}
+
+func (x Resolution) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Resolution.Descriptor instead.
+func (Resolution) EnumDescriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
 // Meta is written once, when the journal is made.
@@ -461,7 +515,10 @@ func (x *MovedRecord) GetHome() string {
 type CursorRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The cursor; absent once the channel has moved and has one under its new source.
-	Cursor        *v1.Cursor `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor *v1.Cursor `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Journal sequence up to which all that it follows stands: what came after may
+	// be said again. 0: the record's own.
+	Follows       uint64 `protobuf:"varint,2,opt,name=follows,proto3" json:"follows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -501,6 +558,13 @@ func (x *CursorRecord) GetCursor() *v1.Cursor {
 		return x.Cursor
 	}
 	return nil
+}
+
+func (x *CursorRecord) GetFollows() uint64 {
+	if x != nil {
+		return x.Follows
+	}
+	return 0
 }
 
 // GapsRecord lists the gaps of a network that are remembered, the oldest first; the
@@ -719,7 +783,11 @@ type Operation struct {
 	// True for an edit or delete by somebody who may change what others wrote.
 	Moderation bool `protobuf:"varint,11,opt,name=moderation,proto3" json:"moderation,omitempty"`
 	// When it is given up if nothing was sent until then; absent: never.
-	Expiry        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
+	Expiry *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
+	// The parked operation that this one puts back; absent for any other.
+	PutBack *PutBack `protobuf:"bytes,13,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	// When a message is given up that has waited; absent: never.
+	CatchUp       *CatchUp `protobuf:"bytes,14,opt,name=catch_up,json=catchUp,proto3" json:"catch_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -838,6 +906,148 @@ func (x *Operation) GetExpiry() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Operation) GetPutBack() *PutBack {
+	if x != nil {
+		return x.PutBack
+	}
+	return nil
+}
+
+func (x *Operation) GetCatchUp() *CatchUp {
+	if x != nil {
+		return x.CatchUp
+	}
+	return nil
+}
+
+// CatchUp bounds what is delivered late.
+type CatchUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The oldest message that is still delivered.
+	MaxAge *durationpb.Duration `protobuf:"bytes,1,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// The most messages that wait for a channel; the oldest give way.
+	MaxMessages uint32 `protobuf:"varint,2,opt,name=max_messages,json=maxMessages,proto3" json:"max_messages,omitempty"`
+	// When the message was said, by its network's clock.
+	SaidTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=said_time,json=saidTime,proto3" json:"said_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CatchUp) Reset() {
+	*x = CatchUp{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CatchUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CatchUp) ProtoMessage() {}
+
+func (x *CatchUp) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CatchUp.ProtoReflect.Descriptor instead.
+func (*CatchUp) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CatchUp) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *CatchUp) GetMaxMessages() uint32 {
+	if x != nil {
+		return x.MaxMessages
+	}
+	return 0
+}
+
+func (x *CatchUp) GetSaidTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SaidTime
+	}
+	return nil
+}
+
+// PutBack says which parked operation a new one carries out after all.
+type PutBack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The parked one. It is resolved once this one is accepted.
+	OperationId string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// Parts that it is known to have sent, which are not sent again.
+	Sent []*v1.SentPart `protobuf:"bytes,2,rep,name=sent,proto3" json:"sent,omitempty"`
+	// The plug's continuation behind them.
+	Continuation  []byte `protobuf:"bytes,3,opt,name=continuation,proto3" json:"continuation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutBack) Reset() {
+	*x = PutBack{}
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutBack) ProtoMessage() {}
+
+func (x *PutBack) ProtoReflect() protoreflect.Message {
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutBack.ProtoReflect.Descriptor instead.
+func (*PutBack) Descriptor() ([]byte, []int) {
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PutBack) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *PutBack) GetSent() []*v1.SentPart {
+	if x != nil {
+		return x.Sent
+	}
+	return nil
+}
+
+func (x *PutBack) GetContinuation() []byte {
+	if x != nil {
+		return x.Continuation
+	}
+	return nil
+}
+
 // OperationsRecord is a run of operations of one channel, accepted together.
 type OperationsRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -849,7 +1059,7 @@ type OperationsRecord struct {
 
 func (x *OperationsRecord) Reset() {
 	*x = OperationsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +1071,7 @@ func (x *OperationsRecord) String() string {
 func (*OperationsRecord) ProtoMessage() {}
 
 func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[9]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +1084,7 @@ func (x *OperationsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationsRecord.ProtoReflect.Descriptor instead.
 func (*OperationsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OperationsRecord) GetOperations() []*Operation {
@@ -897,7 +1107,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +1119,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[10]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1132,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Position) GetSequence() uint64 {
@@ -955,7 +1165,7 @@ type PutRecord struct {
 
 func (x *PutRecord) Reset() {
 	*x = PutRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1177,7 @@ func (x *PutRecord) String() string {
 func (*PutRecord) ProtoMessage() {}
 
 func (x *PutRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[11]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1190,7 @@ func (x *PutRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRecord.ProtoReflect.Descriptor instead.
 func (*PutRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PutRecord) GetSettled() *Settled {
@@ -1024,15 +1234,20 @@ type Attempt struct {
 	// Edits that were accepted before and whose content was sent in place of the
 	// first: the last of them is the revision sent.
 	Folded []string `protobuf:"bytes,11,rep,name=folded,proto3" json:"folded,omitempty"`
+	// Attempts in which the plug crashed, this one among them if crashed is true. Those
+	// after the first such run alone.
+	Crashes uint32 `protobuf:"varint,12,opt,name=crashes,proto3" json:"crashes,omitempty"`
+	// True once the plug crashed while this attempt was uncertain.
+	Crashed bool `protobuf:"varint,13,opt,name=crashed,proto3" json:"crashed,omitempty"`
 	// Source of the channel that was asked for, if that is not the first.
-	Channel       string `protobuf:"bytes,12,opt,name=channel,proto3" json:"channel,omitempty"`
+	Channel       string `protobuf:"bytes,14,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1259,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[12]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1272,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Attempt) GetPosition() *Position {
@@ -1137,6 +1352,20 @@ func (x *Attempt) GetFolded() []string {
 	return nil
 }
 
+func (x *Attempt) GetCrashes() uint32 {
+	if x != nil {
+		return x.Crashes
+	}
+	return 0
+}
+
+func (x *Attempt) GetCrashed() bool {
+	if x != nil {
+		return x.Crashed
+	}
+	return false
+}
+
 func (x *Attempt) GetChannel() string {
 	if x != nil {
 		return x.Channel
@@ -1167,7 +1396,8 @@ type Settled struct {
 	AuthorId string `protobuf:"bytes,9,opt,name=author_id,json=authorId,proto3" json:"author_id,omitempty"`
 	// What was done: a new message if unset.
 	As SettledAs `protobuf:"varint,10,opt,name=as,proto3,enum=plughost.journal.v1.SettledAs" json:"as,omitempty"`
-	// Operation whose messages were edited or deleted.
+	// Operation whose messages were edited or deleted; of a message that was put back,
+	// the parked one, whose parts are among the receipts.
 	OfOperationId string `protobuf:"bytes,11,opt,name=of_operation_id,json=ofOperationId,proto3" json:"of_operation_id,omitempty"`
 	// As Attempt.folded.
 	Folded []string `protobuf:"bytes,12,rep,name=folded,proto3" json:"folded,omitempty"`
@@ -1179,7 +1409,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1421,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[13]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1434,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Settled) GetPosition() *Position {
@@ -1298,10 +1528,12 @@ func (x *Settled) GetReason() string {
 	return ""
 }
 
-// ParkedRecord keeps an operation that could not be delivered.
+// ParkedRecord keeps an operation that could not be delivered, for ever; or says
+// that it is resolved, and is then kept as long as what is finished.
 type ParkedRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation, whole.
+	// The operation, whole, with the content that was last tried; only its id once it
+	// is resolved.
 	Operation *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	// Why, for a person.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1312,14 +1544,22 @@ type ParkedRecord struct {
 	// When it was parked.
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
 	// Parts known to have been sent.
-	Sent          []*v1.SentPart `protobuf:"bytes,6,rep,name=sent,proto3" json:"sent,omitempty"`
+	Sent []*v1.SentPart `protobuf:"bytes,6,rep,name=sent,proto3" json:"sent,omitempty"`
+	// The plug's continuation behind them.
+	Continuation []byte `protobuf:"bytes,7,opt,name=continuation,proto3" json:"continuation,omitempty"`
+	// When the first attempt began; absent if there was none.
+	FirstTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
+	// What a person had done with it; unset while it is parked.
+	Resolution Resolution `protobuf:"varint,9,opt,name=resolution,proto3,enum=plughost.journal.v1.Resolution" json:"resolution,omitempty"`
+	// The operation as which it was put back.
+	PutBackId     string `protobuf:"bytes,10,opt,name=put_back_id,json=putBackId,proto3" json:"put_back_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ParkedRecord) Reset() {
 	*x = ParkedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1571,7 @@ func (x *ParkedRecord) String() string {
 func (*ParkedRecord) ProtoMessage() {}
 
 func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[14]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1584,7 @@ func (x *ParkedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedRecord.ProtoReflect.Descriptor instead.
 func (*ParkedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ParkedRecord) GetOperation() *Operation {
@@ -1389,6 +1629,34 @@ func (x *ParkedRecord) GetSent() []*v1.SentPart {
 	return nil
 }
 
+func (x *ParkedRecord) GetContinuation() []byte {
+	if x != nil {
+		return x.Continuation
+	}
+	return nil
+}
+
+func (x *ParkedRecord) GetFirstTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstTime
+	}
+	return nil
+}
+
+func (x *ParkedRecord) GetResolution() Resolution {
+	if x != nil {
+		return x.Resolution
+	}
+	return Resolution_RESOLUTION_UNSPECIFIED
+}
+
+func (x *ParkedRecord) GetPutBackId() string {
+	if x != nil {
+		return x.PutBackId
+	}
+	return ""
+}
+
 // DoneRecord says that a hook has finished a record of events and all before it
 // in that channel. It follows all operations that came of them.
 type DoneRecord struct {
@@ -1404,7 +1672,7 @@ type DoneRecord struct {
 
 func (x *DoneRecord) Reset() {
 	*x = DoneRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1684,7 @@ func (x *DoneRecord) String() string {
 func (*DoneRecord) ProtoMessage() {}
 
 func (x *DoneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[15]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1697,7 @@ func (x *DoneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DoneRecord.ProtoReflect.Descriptor instead.
 func (*DoneRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DoneRecord) GetSequence() uint64 {
@@ -1464,7 +1732,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1744,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[16]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1757,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RequestRecord) GetNetworkId() string {
@@ -1539,7 +1807,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1819,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[17]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1832,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CopyRecord) GetOperationId() string {
@@ -1618,14 +1886,16 @@ type FromRecord struct {
 	// True once it was deleted.
 	Deleted bool `protobuf:"varint,6,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	// Edits that need not be carried out any more, being in the message already.
-	Folded        []string `protobuf:"bytes,7,rep,name=folded,proto3" json:"folded,omitempty"`
+	Folded []string `protobuf:"bytes,7,rep,name=folded,proto3" json:"folded,omitempty"`
+	// True where the message was given up: there is no copy and shall be none.
+	Dropped       bool `protobuf:"varint,8,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FromRecord) Reset() {
 	*x = FromRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +1907,7 @@ func (x *FromRecord) String() string {
 func (*FromRecord) ProtoMessage() {}
 
 func (x *FromRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[18]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +1920,7 @@ func (x *FromRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromRecord.ProtoReflect.Descriptor instead.
 func (*FromRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FromRecord) GetOperationId() string {
@@ -1702,6 +1972,13 @@ func (x *FromRecord) GetFolded() []string {
 	return nil
 }
 
+func (x *FromRecord) GetDropped() bool {
+	if x != nil {
+		return x.Dropped
+	}
+	return false
+}
+
 // OriginalRecord is a message of somebody else that its network may name by
 // another id, or that the plug needs more than its id to find.
 type OriginalRecord struct {
@@ -1720,7 +1997,7 @@ type OriginalRecord struct {
 
 func (x *OriginalRecord) Reset() {
 	*x = OriginalRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +2009,7 @@ func (x *OriginalRecord) String() string {
 func (*OriginalRecord) ProtoMessage() {}
 
 func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[19]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +2022,7 @@ func (x *OriginalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginalRecord.ProtoReflect.Descriptor instead.
 func (*OriginalRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OriginalRecord) GetId() string {
@@ -1787,7 +2064,7 @@ type ReactedRecord struct {
 
 func (x *ReactedRecord) Reset() {
 	*x = ReactedRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +2076,7 @@ func (x *ReactedRecord) String() string {
 func (*ReactedRecord) ProtoMessage() {}
 
 func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[20]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +2089,7 @@ func (x *ReactedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactedRecord.ProtoReflect.Descriptor instead.
 func (*ReactedRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReactedRecord) GetReactions() []*Reacted {
@@ -1837,7 +2114,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1849,7 +2126,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[21]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1862,7 +2139,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Reacted) GetReaction() *v1.Reaction {
@@ -1901,7 +2178,7 @@ type FeltRecord struct {
 
 func (x *FeltRecord) Reset() {
 	*x = FeltRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +2190,7 @@ func (x *FeltRecord) String() string {
 func (*FeltRecord) ProtoMessage() {}
 
 func (x *FeltRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[22]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2203,7 @@ func (x *FeltRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeltRecord.ProtoReflect.Descriptor instead.
 func (*FeltRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FeltRecord) GetMessageId() string {
@@ -1965,7 +2242,7 @@ type FeelsRecord struct {
 
 func (x *FeelsRecord) Reset() {
 	*x = FeelsRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2254,7 @@ func (x *FeelsRecord) String() string {
 func (*FeelsRecord) ProtoMessage() {}
 
 func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[23]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2267,7 @@ func (x *FeelsRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeelsRecord.ProtoReflect.Descriptor instead.
 func (*FeelsRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FeelsRecord) GetEventId() string {
@@ -2027,7 +2304,7 @@ type KnownRecord struct {
 
 func (x *KnownRecord) Reset() {
 	*x = KnownRecord{}
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2316,7 @@ func (x *KnownRecord) String() string {
 func (*KnownRecord) ProtoMessage() {}
 
 func (x *KnownRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plughost_journal_v1_journal_proto_msgTypes[24]
+	mi := &file_plughost_journal_v1_journal_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2329,7 @@ func (x *KnownRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRecord.ProtoReflect.Descriptor instead.
 func (*KnownRecord) Descriptor() ([]byte, []int) {
-	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{24}
+	return file_plughost_journal_v1_journal_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *KnownRecord) GetNetworkId() string {
@@ -2073,7 +2350,7 @@ var File_plughost_journal_v1_journal_proto protoreflect.FileDescriptor
 
 const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"4\n" +
+	"!plughost/journal/v1/journal.proto\x12\x13plughost.journal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cplughost/plug/v1/event.proto\x1a\x1aplughost/plug/v1/put.proto\x1a\x1eplughost/plug/v1/receipt.proto\x1a\x1dplughost/plug/v1/stream.proto\x1a\x1cplughost/plug/v1/users.proto\"4\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\fR\x05epoch\"\xb7\x01\n" +
@@ -2089,9 +2366,10 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\rreceived_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\freceivedTime\x12\x1a\n" +
 	"\bwithheld\x18\x03 \x03(\rR\bwithheld\"!\n" +
 	"\vMovedRecord\x12\x12\n" +
-	"\x04home\x18\x01 \x01(\tR\x04home\"@\n" +
+	"\x04home\x18\x01 \x01(\tR\x04home\"Z\n" +
 	"\fCursorRecord\x120\n" +
-	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\"F\n" +
+	"\x06cursor\x18\x01 \x01(\v2\x18.plughost.plug.v1.CursorR\x06cursor\x12\x18\n" +
+	"\afollows\x18\x02 \x01(\x04R\afollows\"F\n" +
 	"\n" +
 	"GapsRecord\x122\n" +
 	"\x04gaps\x18\x02 \x03(\v2\x1e.plughost.journal.v1.GapRecordR\x04gapsJ\x04\b\x01\x10\x02\"\x9d\x01\n" +
@@ -2106,7 +2384,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"network_id\x18\x01 \x01(\tR\tnetworkId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\xae\x04\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\xa0\x05\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
@@ -2122,7 +2400,17 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"moderation\x18\v \x01(\bR\n" +
 	"moderation\x122\n" +
-	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\"R\n" +
+	"\x06expiry\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\x127\n" +
+	"\bput_back\x18\r \x01(\v2\x1c.plughost.journal.v1.PutBackR\aputBack\x127\n" +
+	"\bcatch_up\x18\x0e \x01(\v2\x1c.plughost.journal.v1.CatchUpR\acatchUp\"\x99\x01\n" +
+	"\aCatchUp\x122\n" +
+	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12!\n" +
+	"\fmax_messages\x18\x02 \x01(\rR\vmaxMessages\x127\n" +
+	"\tsaid_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bsaidTime\"\x80\x01\n" +
+	"\aPutBack\x12!\n" +
+	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12.\n" +
+	"\x04sent\x18\x02 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
+	"\fcontinuation\x18\x03 \x01(\fR\fcontinuation\"R\n" +
 	"\x10OperationsRecord\x12>\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x1e.plughost.journal.v1.OperationR\n" +
@@ -2132,7 +2420,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\rR\x05index\"{\n" +
 	"\tPutRecord\x126\n" +
 	"\asettled\x18\x01 \x01(\v2\x1c.plughost.journal.v1.SettledR\asettled\x126\n" +
-	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xc7\x03\n" +
+	"\aattempt\x18\x02 \x01(\v2\x1c.plughost.journal.v1.AttemptR\aattempt\"\xfb\x03\n" +
 	"\aAttempt\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x12\x16\n" +
@@ -2147,7 +2435,9 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\fcontinuation\x18\n" +
 	" \x01(\fR\fcontinuation\x12\x16\n" +
 	"\x06folded\x18\v \x03(\tR\x06folded\x12\x18\n" +
-	"\achannel\x18\f \x01(\tR\achannel\"\x94\x04\n" +
+	"\acrashes\x18\f \x01(\rR\acrashes\x12\x18\n" +
+	"\acrashed\x18\r \x01(\bR\acrashed\x12\x18\n" +
+	"\achannel\x18\x0e \x01(\tR\achannel\"\x94\x04\n" +
 	"\aSettled\x129\n" +
 	"\bposition\x18\x01 \x01(\v2\x1d.plughost.journal.v1.PositionR\bposition\x12!\n" +
 	"\foperation_id\x18\x02 \x01(\tR\voperationId\x126\n" +
@@ -2162,14 +2452,22 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	" \x01(\x0e2\x1e.plughost.journal.v1.SettledAsR\x02as\x12&\n" +
 	"\x0fof_operation_id\x18\v \x01(\tR\rofOperationId\x12\x16\n" +
 	"\x06folded\x18\f \x03(\tR\x06folded\x12\x16\n" +
-	"\x06reason\x18\x14 \x01(\tR\x06reason\"\x95\x02\n" +
+	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xd5\x03\n" +
 	"\fParkedRecord\x12<\n" +
 	"\toperation\x18\x01 \x01(\v2\x1e.plughost.journal.v1.OperationR\toperation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x123\n" +
 	"\averdict\x18\x03 \x01(\x0e2\x19.plughost.plug.v1.VerdictR\averdict\x12\x1a\n" +
 	"\battempts\x18\x04 \x01(\rR\battempts\x12.\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12.\n" +
-	"\x04sent\x18\x06 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\"B\n" +
+	"\x04sent\x18\x06 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
+	"\fcontinuation\x18\a \x01(\fR\fcontinuation\x129\n" +
+	"\n" +
+	"first_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x12?\n" +
+	"\n" +
+	"resolution\x18\t \x01(\x0e2\x1f.plughost.journal.v1.ResolutionR\n" +
+	"resolution\x12\x1e\n" +
+	"\vput_back_id\x18\n" +
+	" \x01(\tR\tputBackId\"B\n" +
 	"\n" +
 	"DoneRecord\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
@@ -2186,7 +2484,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x04hook\x18\x02 \x01(\tR\x04hook\x127\n" +
 	"\x06source\x18\x03 \x01(\v2\x1f.plughost.journal.v1.MessageKeyR\x06source\x12\x18\n" +
 	"\aprimary\x18\x04 \x01(\bR\aprimary\x123\n" +
-	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\xee\x01\n" +
+	"\areceipt\x18\x05 \x01(\v2\x19.plughost.plug.v1.ReceiptR\areceipt\"\x88\x02\n" +
 	"\n" +
 	"FromRecord\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x1d\n" +
@@ -2196,7 +2494,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\breceipts\x18\x04 \x03(\v2\x19.plughost.plug.v1.ReceiptR\breceipts\x12\x1b\n" +
 	"\tauthor_id\x18\x05 \x01(\tR\bauthorId\x12\x18\n" +
 	"\adeleted\x18\x06 \x01(\bR\adeleted\x12\x16\n" +
-	"\x06folded\x18\a \x03(\tR\x06folded\"u\n" +
+	"\x06folded\x18\a \x03(\tR\x06folded\x12\x18\n" +
+	"\adropped\x18\b \x01(\bR\adropped\"u\n" +
 	"\x0eOriginalRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x1c\n" +
@@ -2238,7 +2537,12 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x16SETTLED_AS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSETTLED_AS_EDIT\x10\x01\x12\x15\n" +
 	"\x11SETTLED_AS_DELETE\x10\x02\x12\x14\n" +
-	"\x10SETTLED_AS_OTHER\x10\x03BBZ@github.com/plughost/plughost/proto/plughost/journal/v1;journalv1b\x06proto3"
+	"\x10SETTLED_AS_OTHER\x10\x03*Y\n" +
+	"\n" +
+	"Resolution\x12\x1a\n" +
+	"\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13RESOLUTION_PUT_BACK\x10\x01\x12\x16\n" +
+	"\x12RESOLUTION_DROPPED\x10\x02BBZ@github.com/plughost/plughost/proto/plughost/journal/v1;journalv1b\x06proto3"
 
 var (
 	file_plughost_journal_v1_journal_proto_rawDescOnce sync.Once
@@ -2252,98 +2556,109 @@ func file_plughost_journal_v1_journal_proto_rawDescGZIP() []byte {
 	return file_plughost_journal_v1_journal_proto_rawDescData
 }
 
-var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_plughost_journal_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_plughost_journal_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_plughost_journal_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: plughost.journal.v1.Outcome
 	(SettledBy)(0),                // 1: plughost.journal.v1.SettledBy
 	(SettledAs)(0),                // 2: plughost.journal.v1.SettledAs
-	(*Meta)(nil),                  // 3: plughost.journal.v1.Meta
-	(*InstanceRecord)(nil),        // 4: plughost.journal.v1.InstanceRecord
-	(*EventsRecord)(nil),          // 5: plughost.journal.v1.EventsRecord
-	(*MovedRecord)(nil),           // 6: plughost.journal.v1.MovedRecord
-	(*CursorRecord)(nil),          // 7: plughost.journal.v1.CursorRecord
-	(*GapsRecord)(nil),            // 8: plughost.journal.v1.GapsRecord
-	(*GapRecord)(nil),             // 9: plughost.journal.v1.GapRecord
-	(*MessageKey)(nil),            // 10: plughost.journal.v1.MessageKey
-	(*Operation)(nil),             // 11: plughost.journal.v1.Operation
-	(*OperationsRecord)(nil),      // 12: plughost.journal.v1.OperationsRecord
-	(*Position)(nil),              // 13: plughost.journal.v1.Position
-	(*PutRecord)(nil),             // 14: plughost.journal.v1.PutRecord
-	(*Attempt)(nil),               // 15: plughost.journal.v1.Attempt
-	(*Settled)(nil),               // 16: plughost.journal.v1.Settled
-	(*ParkedRecord)(nil),          // 17: plughost.journal.v1.ParkedRecord
-	(*DoneRecord)(nil),            // 18: plughost.journal.v1.DoneRecord
-	(*RequestRecord)(nil),         // 19: plughost.journal.v1.RequestRecord
-	(*CopyRecord)(nil),            // 20: plughost.journal.v1.CopyRecord
-	(*FromRecord)(nil),            // 21: plughost.journal.v1.FromRecord
-	(*OriginalRecord)(nil),        // 22: plughost.journal.v1.OriginalRecord
-	(*ReactedRecord)(nil),         // 23: plughost.journal.v1.ReactedRecord
-	(*Reacted)(nil),               // 24: plughost.journal.v1.Reacted
-	(*FeltRecord)(nil),            // 25: plughost.journal.v1.FeltRecord
-	(*FeelsRecord)(nil),           // 26: plughost.journal.v1.FeelsRecord
-	(*KnownRecord)(nil),           // 27: plughost.journal.v1.KnownRecord
-	nil,                           // 28: plughost.journal.v1.InstanceRecord.SourcesEntry
-	(*v1.Event)(nil),              // 29: plughost.plug.v1.Event
-	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
-	(*v1.Cursor)(nil),             // 31: plughost.plug.v1.Cursor
-	(*v1.Gap)(nil),                // 32: plughost.plug.v1.Gap
-	(*v1.Action)(nil),             // 33: plughost.plug.v1.Action
-	(*v1.SentPart)(nil),           // 34: plughost.plug.v1.SentPart
-	(*v1.Receipt)(nil),            // 35: plughost.plug.v1.Receipt
-	(v1.Verdict)(0),               // 36: plughost.plug.v1.Verdict
-	(*v1.Reaction)(nil),           // 37: plughost.plug.v1.Reaction
-	(*v1.User)(nil),               // 38: plughost.plug.v1.User
+	(Resolution)(0),               // 3: plughost.journal.v1.Resolution
+	(*Meta)(nil),                  // 4: plughost.journal.v1.Meta
+	(*InstanceRecord)(nil),        // 5: plughost.journal.v1.InstanceRecord
+	(*EventsRecord)(nil),          // 6: plughost.journal.v1.EventsRecord
+	(*MovedRecord)(nil),           // 7: plughost.journal.v1.MovedRecord
+	(*CursorRecord)(nil),          // 8: plughost.journal.v1.CursorRecord
+	(*GapsRecord)(nil),            // 9: plughost.journal.v1.GapsRecord
+	(*GapRecord)(nil),             // 10: plughost.journal.v1.GapRecord
+	(*MessageKey)(nil),            // 11: plughost.journal.v1.MessageKey
+	(*Operation)(nil),             // 12: plughost.journal.v1.Operation
+	(*CatchUp)(nil),               // 13: plughost.journal.v1.CatchUp
+	(*PutBack)(nil),               // 14: plughost.journal.v1.PutBack
+	(*OperationsRecord)(nil),      // 15: plughost.journal.v1.OperationsRecord
+	(*Position)(nil),              // 16: plughost.journal.v1.Position
+	(*PutRecord)(nil),             // 17: plughost.journal.v1.PutRecord
+	(*Attempt)(nil),               // 18: plughost.journal.v1.Attempt
+	(*Settled)(nil),               // 19: plughost.journal.v1.Settled
+	(*ParkedRecord)(nil),          // 20: plughost.journal.v1.ParkedRecord
+	(*DoneRecord)(nil),            // 21: plughost.journal.v1.DoneRecord
+	(*RequestRecord)(nil),         // 22: plughost.journal.v1.RequestRecord
+	(*CopyRecord)(nil),            // 23: plughost.journal.v1.CopyRecord
+	(*FromRecord)(nil),            // 24: plughost.journal.v1.FromRecord
+	(*OriginalRecord)(nil),        // 25: plughost.journal.v1.OriginalRecord
+	(*ReactedRecord)(nil),         // 26: plughost.journal.v1.ReactedRecord
+	(*Reacted)(nil),               // 27: plughost.journal.v1.Reacted
+	(*FeltRecord)(nil),            // 28: plughost.journal.v1.FeltRecord
+	(*FeelsRecord)(nil),           // 29: plughost.journal.v1.FeelsRecord
+	(*KnownRecord)(nil),           // 30: plughost.journal.v1.KnownRecord
+	nil,                           // 31: plughost.journal.v1.InstanceRecord.SourcesEntry
+	(*v1.Event)(nil),              // 32: plughost.plug.v1.Event
+	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
+	(*v1.Cursor)(nil),             // 34: plughost.plug.v1.Cursor
+	(*v1.Gap)(nil),                // 35: plughost.plug.v1.Gap
+	(*v1.Action)(nil),             // 36: plughost.plug.v1.Action
+	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
+	(*v1.SentPart)(nil),           // 38: plughost.plug.v1.SentPart
+	(*v1.Receipt)(nil),            // 39: plughost.plug.v1.Receipt
+	(v1.Verdict)(0),               // 40: plughost.plug.v1.Verdict
+	(*v1.Reaction)(nil),           // 41: plughost.plug.v1.Reaction
+	(*v1.User)(nil),               // 42: plughost.plug.v1.User
 }
 var file_plughost_journal_v1_journal_proto_depIdxs = []int32{
-	28, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
-	29, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
-	30, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
-	31, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
-	9,  // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
-	32, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
-	30, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
-	10, // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
-	33, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
-	30, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
-	33, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
-	10, // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
-	10, // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
-	10, // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
-	30, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
-	11, // 15: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
-	16, // 16: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
-	15, // 17: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
-	13, // 18: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
-	30, // 19: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
-	30, // 20: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
-	34, // 21: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
-	13, // 22: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
-	0,  // 23: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
-	1,  // 24: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
-	35, // 25: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
-	10, // 26: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
-	2,  // 27: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
-	11, // 28: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
-	36, // 29: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
-	30, // 30: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
-	34, // 31: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
-	10, // 32: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
-	35, // 33: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
-	35, // 34: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
-	24, // 35: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
-	37, // 36: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
-	35, // 37: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
-	37, // 38: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
-	38, // 39: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
-	37, // 40: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
-	37, // 41: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
-	38, // 42: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	31, // 0: plughost.journal.v1.InstanceRecord.sources:type_name -> plughost.journal.v1.InstanceRecord.SourcesEntry
+	32, // 1: plughost.journal.v1.EventsRecord.events:type_name -> plughost.plug.v1.Event
+	33, // 2: plughost.journal.v1.EventsRecord.received_time:type_name -> google.protobuf.Timestamp
+	34, // 3: plughost.journal.v1.CursorRecord.cursor:type_name -> plughost.plug.v1.Cursor
+	10, // 4: plughost.journal.v1.GapsRecord.gaps:type_name -> plughost.journal.v1.GapRecord
+	35, // 5: plughost.journal.v1.GapRecord.gap:type_name -> plughost.plug.v1.Gap
+	33, // 6: plughost.journal.v1.GapRecord.closed_time:type_name -> google.protobuf.Timestamp
+	11, // 7: plughost.journal.v1.Operation.source:type_name -> plughost.journal.v1.MessageKey
+	36, // 8: plughost.journal.v1.Operation.action:type_name -> plughost.plug.v1.Action
+	33, // 9: plughost.journal.v1.Operation.accepted_time:type_name -> google.protobuf.Timestamp
+	36, // 10: plughost.journal.v1.Operation.fallback:type_name -> plughost.plug.v1.Action
+	11, // 11: plughost.journal.v1.Operation.target:type_name -> plughost.journal.v1.MessageKey
+	11, // 12: plughost.journal.v1.Operation.reply_to:type_name -> plughost.journal.v1.MessageKey
+	11, // 13: plughost.journal.v1.Operation.thread:type_name -> plughost.journal.v1.MessageKey
+	33, // 14: plughost.journal.v1.Operation.expiry:type_name -> google.protobuf.Timestamp
+	14, // 15: plughost.journal.v1.Operation.put_back:type_name -> plughost.journal.v1.PutBack
+	13, // 16: plughost.journal.v1.Operation.catch_up:type_name -> plughost.journal.v1.CatchUp
+	37, // 17: plughost.journal.v1.CatchUp.max_age:type_name -> google.protobuf.Duration
+	33, // 18: plughost.journal.v1.CatchUp.said_time:type_name -> google.protobuf.Timestamp
+	38, // 19: plughost.journal.v1.PutBack.sent:type_name -> plughost.plug.v1.SentPart
+	12, // 20: plughost.journal.v1.OperationsRecord.operations:type_name -> plughost.journal.v1.Operation
+	19, // 21: plughost.journal.v1.PutRecord.settled:type_name -> plughost.journal.v1.Settled
+	18, // 22: plughost.journal.v1.PutRecord.attempt:type_name -> plughost.journal.v1.Attempt
+	16, // 23: plughost.journal.v1.Attempt.position:type_name -> plughost.journal.v1.Position
+	33, // 24: plughost.journal.v1.Attempt.first_time:type_name -> google.protobuf.Timestamp
+	33, // 25: plughost.journal.v1.Attempt.deadline:type_name -> google.protobuf.Timestamp
+	38, // 26: plughost.journal.v1.Attempt.sent:type_name -> plughost.plug.v1.SentPart
+	16, // 27: plughost.journal.v1.Settled.position:type_name -> plughost.journal.v1.Position
+	0,  // 28: plughost.journal.v1.Settled.outcome:type_name -> plughost.journal.v1.Outcome
+	1,  // 29: plughost.journal.v1.Settled.by:type_name -> plughost.journal.v1.SettledBy
+	39, // 30: plughost.journal.v1.Settled.receipts:type_name -> plughost.plug.v1.Receipt
+	11, // 31: plughost.journal.v1.Settled.source:type_name -> plughost.journal.v1.MessageKey
+	2,  // 32: plughost.journal.v1.Settled.as:type_name -> plughost.journal.v1.SettledAs
+	12, // 33: plughost.journal.v1.ParkedRecord.operation:type_name -> plughost.journal.v1.Operation
+	40, // 34: plughost.journal.v1.ParkedRecord.verdict:type_name -> plughost.plug.v1.Verdict
+	33, // 35: plughost.journal.v1.ParkedRecord.time:type_name -> google.protobuf.Timestamp
+	38, // 36: plughost.journal.v1.ParkedRecord.sent:type_name -> plughost.plug.v1.SentPart
+	33, // 37: plughost.journal.v1.ParkedRecord.first_time:type_name -> google.protobuf.Timestamp
+	3,  // 38: plughost.journal.v1.ParkedRecord.resolution:type_name -> plughost.journal.v1.Resolution
+	11, // 39: plughost.journal.v1.CopyRecord.source:type_name -> plughost.journal.v1.MessageKey
+	39, // 40: plughost.journal.v1.CopyRecord.receipt:type_name -> plughost.plug.v1.Receipt
+	39, // 41: plughost.journal.v1.FromRecord.receipts:type_name -> plughost.plug.v1.Receipt
+	27, // 42: plughost.journal.v1.ReactedRecord.reactions:type_name -> plughost.journal.v1.Reacted
+	41, // 43: plughost.journal.v1.Reacted.reaction:type_name -> plughost.plug.v1.Reaction
+	39, // 44: plughost.journal.v1.Reacted.receipts:type_name -> plughost.plug.v1.Receipt
+	41, // 45: plughost.journal.v1.FeltRecord.reaction:type_name -> plughost.plug.v1.Reaction
+	42, // 46: plughost.journal.v1.FeltRecord.user:type_name -> plughost.plug.v1.User
+	41, // 47: plughost.journal.v1.FeelsRecord.before:type_name -> plughost.plug.v1.Reaction
+	41, // 48: plughost.journal.v1.FeelsRecord.now:type_name -> plughost.plug.v1.Reaction
+	42, // 49: plughost.journal.v1.KnownRecord.user:type_name -> plughost.plug.v1.User
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_plughost_journal_v1_journal_proto_init() }
@@ -2356,8 +2671,8 @@ func file_plughost_journal_v1_journal_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plughost_journal_v1_journal_proto_rawDesc), len(file_plughost_journal_v1_journal_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   26,
+			NumEnums:      4,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -24,7 +24,9 @@ type config struct {
 	TLS      bool   `json:"tls,omitempty" jsonschema:"description=Whether the connection is encrypted."`
 	Password string `json:"password,omitempty" jsonschema:"description=Password of the account.,minLength=8,writeOnly=true"`
 	// Start says how the plug's Start ends; slow_stop, that Stop takes long.
-	Start string `json:"start,omitempty" jsonschema:"description=How starting ends.,enum=ready,enum=unreachable,enum=logged_out,enum=bad_config,enum=slow_stop"`
+	Start string `json:"start,omitempty" jsonschema:"description=How starting ends.,enum=ready,enum=unreachable,enum=logged_out,enum=bad_config,enum=degraded,enum=slow_stop"`
+	// Open is a file without which every Put is refused.
+	Open string `json:"open,omitempty" jsonschema:"description=Messages are refused until this file is there."`
 }
 
 func main() {
@@ -35,6 +37,9 @@ func main() {
 		d.New = func() plug.Plug { return &both{} }
 	case "bare": // takes no config
 		d.New = func() plug.Plug { return &both{} }
+	case "picky": // checks its config itself
+		d.Config = config{}
+		d.New = func() plug.Plug { return &picky{} }
 	case "feed": // is only read
 		d.New = func() plug.Plug { return &network{} }
 	case "forgetful": // could not resume
@@ -50,7 +55,10 @@ func main() {
 }
 
 // network connects to nothing.
-type network struct{ slow bool }
+type network struct {
+	slow bool
+	open string
+}
 
 // Start implements plug.Plug.
 func (n *network) Start(_ context.Context, s *plug.Session) (*plug.Started, error) {
@@ -66,7 +74,10 @@ func (n *network) Start(_ context.Context, s *plug.Session) (*plug.Started, erro
 	case "bad_config":
 		return nil, plug.BadConfig("/server", errors.New("there is no such server"))
 	}
-	n.slow = c.Start == "slow_stop"
+	if c.Start == "degraded" {
+		s.SetNetworkState(plugv1.NetworkState_NETWORK_STATE_DEGRADED, "no history; ask the server's admin")
+	}
+	n.slow, n.open = c.Start == "slow_stop", c.Open
 	return &plug.Started{NetworkID: "test:" + s.Instance}, nil
 }
 
@@ -96,6 +107,11 @@ func (*forgetful) Receive(ctx context.Context, q *plug.Queue, _ plug.Cursors) er
 type both struct{ network }
 
 // Put implements plug.Putter.
-func (*both) Put(_ context.Context, p *plug.Part) (*plugv1.Receipt, error) {
+func (b *both) Put(_ context.Context, p *plug.Part) (*plugv1.Receipt, error) {
+	if b.open != "" {
+		if _, err := os.Stat(b.open); err != nil {
+			return nil, plug.Refused(errors.New("the channel is closed"))
+		}
+	}
 	return &plugv1.Receipt{Id: p.OperationID}, nil
 }

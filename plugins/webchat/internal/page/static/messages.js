@@ -114,9 +114,7 @@ function message(m, follows) {
   li.dataset.author = m.author;
   li.dataset.text = m.text;
 
-  const avatar = element('span', 'avatar', initials(m.author));
-  avatar.setAttribute('aria-hidden', 'true');
-  avatar.style.setProperty('--hue', hue(m.author_id));
+  const avatar = portrait(m);
   const by = element('div', 'by', element('bdi', 'author', m.mine ? 'You' : m.author));
   if (m.bridged) {
     const badge = element('span', 'badge', 'bridged');
@@ -139,6 +137,21 @@ function message(m, follows) {
   }
   li.append(avatar, body);
   return li;
+}
+
+// portrait is the author's picture, or where there is none, or it doesn't load, the
+// initials.
+function portrait(m) {
+  const letters = element('span', 'avatar', initials(m.author));
+  letters.setAttribute('aria-hidden', 'true');
+  letters.style.setProperty('--hue', hue(m.author_id));
+  if (!m.avatar) return letters;
+  const picture = element('img', 'avatar');
+  picture.alt = `Picture of ${m.author}`;
+  picture.loading = 'lazy';
+  picture.onerror = () => picture.replaceWith(letters);
+  picture.src = `files/${m.avatar}`;
+  return picture;
 }
 
 function bubble(m, title) {

@@ -44,6 +44,15 @@ const (
 	// MessageServiceListParkedProcedure is the fully-qualified name of the MessageService's ListParked
 	// RPC.
 	MessageServiceListParkedProcedure = "/plughost.host.v1.MessageService/ListParked"
+	// MessageServiceGetParkedProcedure is the fully-qualified name of the MessageService's GetParked
+	// RPC.
+	MessageServiceGetParkedProcedure = "/plughost.host.v1.MessageService/GetParked"
+	// MessageServiceRetryParkedProcedure is the fully-qualified name of the MessageService's
+	// RetryParked RPC.
+	MessageServiceRetryParkedProcedure = "/plughost.host.v1.MessageService/RetryParked"
+	// MessageServiceDropParkedProcedure is the fully-qualified name of the MessageService's DropParked
+	// RPC.
+	MessageServiceDropParkedProcedure = "/plughost.host.v1.MessageService/DropParked"
 )
 
 // MessageServiceClient is a client for the plughost.host.v1.MessageService service.
@@ -55,7 +64,8 @@ type MessageServiceClient interface {
 	// action stays accepted, and the detail of the error is the OperationDetail that
 	// GetOperation takes. A plug that is down is no error: the action waits for it.
 	// INVALID_ARGUMENT: the action has no kind, or is too large, or the channel or a
-	// reference is not well written. NOT_FOUND: there is no such plug.
+	// reference is not well written. NOT_FOUND: there is no such plug, or it is known
+	// to have no such channel.
 	// FAILED_PRECONDITION: the plug has never been started with success, so nobody
 	// knows yet which network it is; the message of the error says what to do.
 	Send(context.Context, *v1.SendRequest) (*v1.SendResponse, error)
@@ -64,13 +74,27 @@ type MessageServiceClient interface {
 	// was accepted, or it was finished so long ago that it is no longer kept (7 days
 	// by default). DEADLINE_EXCEEDED: as Send.
 	GetOperation(context.Context, *v1.GetOperationRequest) (*v1.GetOperationResponse, error)
-	// ListQueues tells for every channel what waits to be sent there and since when,
-	// and how much is parked. Channels where nothing waits and nothing is parked are
-	// left out.
+	// ListQueues tells for every channel what waits to be sent there and since when, how
+	// much is parked, and how much was given up. Channels with nothing of these are left
+	// out.
 	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
 	// ListParked gives the actions that could not be delivered and are kept for a
 	// person, oldest first, at most 1,000.
 	ListParked(context.Context, *v1.ListParkedRequest) (*v1.ListParkedResponse, error)
+	// GetParked gives one parked action. NOT_FOUND: it is not parked.
+	GetParked(context.Context, *v1.GetParkedRequest) (*v1.GetParkedResponse, error)
+	// RetryParked puts parked actions back, each at the end of its channel's queue, in
+	// the order in which they were parked. Each becomes a new operation: networks that
+	// know the old id would answer it and send nothing, and an echo of the old one would
+	// pass for it. Parts that were sent are not sent again. An edit or a reply finds the
+	// message by its old operation as well. When it returns, all this is on disk. The
+	// same again puts nothing back twice: the answer names the same new operations.
+	// INVALID_ARGUMENT: nothing is selected. NOT_FOUND: one of the operations is not
+	// parked; FAILED_PRECONDITION: one was dropped; none was put back then.
+	RetryParked(context.Context, *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error)
+	// DropParked gives parked actions up for good. The same again does nothing more.
+	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back.
+	DropParked(context.Context, *v1.DropParkedRequest) (*v1.DropParkedResponse, error)
 }
 
 // NewMessageServiceClient constructs a client for the plughost.host.v1.MessageService service. By
@@ -108,6 +132,24 @@ func NewMessageServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(messageServiceMethods.ByName("ListParked")),
 			connect.WithClientOptions(opts...),
 		),
+		getParked: connect.NewClient[v1.GetParkedRequest, v1.GetParkedResponse](
+			httpClient,
+			baseURL+MessageServiceGetParkedProcedure,
+			connect.WithSchema(messageServiceMethods.ByName("GetParked")),
+			connect.WithClientOptions(opts...),
+		),
+		retryParked: connect.NewClient[v1.RetryParkedRequest, v1.RetryParkedResponse](
+			httpClient,
+			baseURL+MessageServiceRetryParkedProcedure,
+			connect.WithSchema(messageServiceMethods.ByName("RetryParked")),
+			connect.WithClientOptions(opts...),
+		),
+		dropParked: connect.NewClient[v1.DropParkedRequest, v1.DropParkedResponse](
+			httpClient,
+			baseURL+MessageServiceDropParkedProcedure,
+			connect.WithSchema(messageServiceMethods.ByName("DropParked")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -117,6 +159,9 @@ type messageServiceClient struct {
 	getOperation *connect.Client[v1.GetOperationRequest, v1.GetOperationResponse]
 	listQueues   *connect.Client[v1.ListQueuesRequest, v1.ListQueuesResponse]
 	listParked   *connect.Client[v1.ListParkedRequest, v1.ListParkedResponse]
+	getParked    *connect.Client[v1.GetParkedRequest, v1.GetParkedResponse]
+	retryParked  *connect.Client[v1.RetryParkedRequest, v1.RetryParkedResponse]
+	dropParked   *connect.Client[v1.DropParkedRequest, v1.DropParkedResponse]
 }
 
 // Send calls plughost.host.v1.MessageService.Send.
@@ -155,6 +200,33 @@ func (c *messageServiceClient) ListParked(ctx context.Context, req *v1.ListParke
 	return nil, err
 }
 
+// GetParked calls plughost.host.v1.MessageService.GetParked.
+func (c *messageServiceClient) GetParked(ctx context.Context, req *v1.GetParkedRequest) (*v1.GetParkedResponse, error) {
+	response, err := c.getParked.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RetryParked calls plughost.host.v1.MessageService.RetryParked.
+func (c *messageServiceClient) RetryParked(ctx context.Context, req *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error) {
+	response, err := c.retryParked.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DropParked calls plughost.host.v1.MessageService.DropParked.
+func (c *messageServiceClient) DropParked(ctx context.Context, req *v1.DropParkedRequest) (*v1.DropParkedResponse, error) {
+	response, err := c.dropParked.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // MessageServiceHandler is an implementation of the plughost.host.v1.MessageService service.
 type MessageServiceHandler interface {
 	// Send accepts one action for a channel: when it returns, the action is on disk
@@ -164,7 +236,8 @@ type MessageServiceHandler interface {
 	// action stays accepted, and the detail of the error is the OperationDetail that
 	// GetOperation takes. A plug that is down is no error: the action waits for it.
 	// INVALID_ARGUMENT: the action has no kind, or is too large, or the channel or a
-	// reference is not well written. NOT_FOUND: there is no such plug.
+	// reference is not well written. NOT_FOUND: there is no such plug, or it is known
+	// to have no such channel.
 	// FAILED_PRECONDITION: the plug has never been started with success, so nobody
 	// knows yet which network it is; the message of the error says what to do.
 	Send(context.Context, *v1.SendRequest) (*v1.SendResponse, error)
@@ -173,13 +246,27 @@ type MessageServiceHandler interface {
 	// was accepted, or it was finished so long ago that it is no longer kept (7 days
 	// by default). DEADLINE_EXCEEDED: as Send.
 	GetOperation(context.Context, *v1.GetOperationRequest) (*v1.GetOperationResponse, error)
-	// ListQueues tells for every channel what waits to be sent there and since when,
-	// and how much is parked. Channels where nothing waits and nothing is parked are
-	// left out.
+	// ListQueues tells for every channel what waits to be sent there and since when, how
+	// much is parked, and how much was given up. Channels with nothing of these are left
+	// out.
 	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
 	// ListParked gives the actions that could not be delivered and are kept for a
 	// person, oldest first, at most 1,000.
 	ListParked(context.Context, *v1.ListParkedRequest) (*v1.ListParkedResponse, error)
+	// GetParked gives one parked action. NOT_FOUND: it is not parked.
+	GetParked(context.Context, *v1.GetParkedRequest) (*v1.GetParkedResponse, error)
+	// RetryParked puts parked actions back, each at the end of its channel's queue, in
+	// the order in which they were parked. Each becomes a new operation: networks that
+	// know the old id would answer it and send nothing, and an echo of the old one would
+	// pass for it. Parts that were sent are not sent again. An edit or a reply finds the
+	// message by its old operation as well. When it returns, all this is on disk. The
+	// same again puts nothing back twice: the answer names the same new operations.
+	// INVALID_ARGUMENT: nothing is selected. NOT_FOUND: one of the operations is not
+	// parked; FAILED_PRECONDITION: one was dropped; none was put back then.
+	RetryParked(context.Context, *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error)
+	// DropParked gives parked actions up for good. The same again does nothing more.
+	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back.
+	DropParked(context.Context, *v1.DropParkedRequest) (*v1.DropParkedResponse, error)
 }
 
 // NewMessageServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -213,6 +300,24 @@ func NewMessageServiceHandler(svc MessageServiceHandler, opts ...connect.Handler
 		connect.WithSchema(messageServiceMethods.ByName("ListParked")),
 		connect.WithHandlerOptions(opts...),
 	)
+	messageServiceGetParkedHandler := connect.NewUnaryHandlerSimple(
+		MessageServiceGetParkedProcedure,
+		svc.GetParked,
+		connect.WithSchema(messageServiceMethods.ByName("GetParked")),
+		connect.WithHandlerOptions(opts...),
+	)
+	messageServiceRetryParkedHandler := connect.NewUnaryHandlerSimple(
+		MessageServiceRetryParkedProcedure,
+		svc.RetryParked,
+		connect.WithSchema(messageServiceMethods.ByName("RetryParked")),
+		connect.WithHandlerOptions(opts...),
+	)
+	messageServiceDropParkedHandler := connect.NewUnaryHandlerSimple(
+		MessageServiceDropParkedProcedure,
+		svc.DropParked,
+		connect.WithSchema(messageServiceMethods.ByName("DropParked")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/plughost.host.v1.MessageService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case MessageServiceSendProcedure:
@@ -223,6 +328,12 @@ func NewMessageServiceHandler(svc MessageServiceHandler, opts ...connect.Handler
 			messageServiceListQueuesHandler.ServeHTTP(w, r)
 		case MessageServiceListParkedProcedure:
 			messageServiceListParkedHandler.ServeHTTP(w, r)
+		case MessageServiceGetParkedProcedure:
+			messageServiceGetParkedHandler.ServeHTTP(w, r)
+		case MessageServiceRetryParkedProcedure:
+			messageServiceRetryParkedHandler.ServeHTTP(w, r)
+		case MessageServiceDropParkedProcedure:
+			messageServiceDropParkedHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -246,4 +357,16 @@ func (UnimplementedMessageServiceHandler) ListQueues(context.Context, *v1.ListQu
 
 func (UnimplementedMessageServiceHandler) ListParked(context.Context, *v1.ListParkedRequest) (*v1.ListParkedResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.MessageService.ListParked is not implemented"))
+}
+
+func (UnimplementedMessageServiceHandler) GetParked(context.Context, *v1.GetParkedRequest) (*v1.GetParkedResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.MessageService.GetParked is not implemented"))
+}
+
+func (UnimplementedMessageServiceHandler) RetryParked(context.Context, *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.MessageService.RetryParked is not implemented"))
+}
+
+func (UnimplementedMessageServiceHandler) DropParked(context.Context, *v1.DropParkedRequest) (*v1.DropParkedResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("plughost.host.v1.MessageService.DropParked is not implemented"))
 }

@@ -1,0 +1,105 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/plughost/plughost/host/chaos/internal/ledger"
+	"github.com/plughost/plughost/plugins/simnet/simnettest"
+)
+
+// Step is one thing to do. Which fields it has depends on Do.
+type Step struct {
+	// At is the time from the run's beginning.
+	At time.Duration
+	Do Do
+	// For is how long a fault lasts.
+	For time.Duration
+	// Member is the channel where something is said, Plug the plug that a fault hits.
+	ledger.Member
+
+	// Token and Revision are of the message that is said or that it is about, Answers
+	// of the one that it replies to, 0 for none.
+	Token    ledger.Token
+	Revision int
+	Answers  ledger.Token
+	Author   string
+	Text     string
+	Reaction string
+	// File is the size of a file that is said with it; 0: none.
+	File int
+
+	// Command is what a simulated network is told, Undo what it is told in the end.
+	Command, Undo *simnettest.Command
+	// Name is the fault's in the count.
+	Name string
+}
+
+// Do is what a step does.
+type Do string
+
+// Speech, by people, and faults.
+const (
+	Say     Do = "say"
+	Edit    Do = "edit"
+	Delete  Do = "delete"
+	React   Do = "react"
+	Unreact Do = "unreact"
+	// FromDevice has the plug's own account speak elsewhere.
+	FromDevice Do = "say from a device"
+	// Again says a message once more, as another event.
+	Again Do = "say again"
+
+	KillHost   Do = "kill host"
+	StopHost   Do = "stop host"
+	KillPlug   Do = "kill plug"
+	StopPlug   Do = "stop plug"
+	LateAnswer Do = "late answer"
+	Script     Do = "script"
+	Broker     Do = "restart broker"
+	Cut        Do = "cut broker"
+	Refuse     Do = "refuse broker"
+	Hold       Do = "hold broker"
+	SlowDisk   Do = "slow disk"
+	FullDisk   Do = "full disk"
+)
+
+// Lane is steps that are done one after another.
+type Lane struct {
+	Name  string
+	Steps []Step
+}
+
+// String is the step for a person.
+func (s Step) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%8.3fs %s", s.At.Seconds(), s.Do)
+	if s.Name != "" && s.Name != string(s.Do) {
+		fmt.Fprintf(&b, " (%s)", s.Name)
+	}
+	switch {
+	case s.Source != "":
+		fmt.Fprintf(&b, " %s", s.Member)
+	case s.Plug != "":
+		fmt.Fprintf(&b, " %s", s.Plug)
+	}
+	if s.Token != 0 {
+		fmt.Fprintf(&b, " %s", ledger.Mark(s.Token, s.Revision))
+	}
+	if s.Answers != 0 {
+		fmt.Fprintf(&b, ", answers %s", s.Answers)
+	}
+	for _, part := range []string{s.Author, s.Text, s.Reaction} {
+		if part != "" {
+			fmt.Fprintf(&b, " %q", part)
+		}
+	}
+	if s.File > 0 {
+		fmt.Fprintf(&b, " with a file of %d bytes", s.File)
+	}
+	if s.For > 0 {
+		fmt.Fprintf(&b, " for %v", s.For)
+	}
+	return b.String()
+}

@@ -1,0 +1,171 @@
+package world
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/plughost/plughost/host/chaos/internal/ledger"
+	"github.com/plughost/plughost/host/chaos/internal/plan"
+	"github.com/plughost/plughost/plugins/mqtt/mqtttest"
+)
+
+// broker is a mosquitto, the proxy between it and the plug, and the devices of the
+// world outside, which reach it directly.
+type broker struct {
+	*mqtttest.Broker
+	proxy *mqtttest.Proxy
+	// ear is a device with a session, so that nothing escapes it; what it hears goes to
+	// the file heard.
+	ear   *exec.Cmd
+	ended chan struct{}
+	heard string
+
+	mu        sync.Mutex
+	published []ledger.Line
+	restart   sync.Mutex // held while it is down
+}
+
+// heardOn is the topic to which the plug publishes what is said in a channel.
+func heardOn(source string) string { return "heard/" + source }
+
+func startBroker(ctx context.Context, dir string, sources []string) (b *broker, err error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	b = &broker{heard: filepath.Join(dir, "heard")}
+	if b.Broker, err = mqtttest.StartBroker(ctx, dir); err != nil {
+		return nil, err
+	}
+	if b.proxy, err = mqtttest.StartProxy(b.Address()); err != nil {
+		return nil, errors.Join(err, b.Broker.Close())
+	}
+	if err := b.listen(sources); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *broker) args(more ...string) []string {
+	host, port, _ := net.SplitHostPort(b.Address())
+	return append([]string{"-V", "5", "-h", host, "-p", port, "-q", "1"}, more...)
+}
+
+// listen starts the ear, which connects again by itself.
+func (b *broker) listen(sources []string) error {
+	out, err := os.Create(b.heard)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	args := b.args("-i", "ear", "-c", "-x", "86400", "-F", "%t %p")
+	for _, s := range sources {
+		args = append(args, "-t", heardOn(s))
+	}
+	if out, err := exec.Command("mosquitto_sub", append(args, "-E")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("mosquitto_sub: %w\n%s", err, out)
+	}
+	b.ear = exec.Command("mosquitto_sub", args...)
+	b.ear.Stdout = out
+	b.ear.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := b.ear.Start(); err != nil {
+		b.ear = nil
+		return fmt.Errorf("mosquitto_sub: %w", err)
+	}
+	b.ended = make(chan struct{})
+	go func() {
+		defer close(b.ended)
+		_ = b.ear.Wait()
+	}()
+	return nil
+}
+
+// do publishes as a device does; it returns when the broker has it. What is tried again
+// has the same id, by which it is one message.
+func (b *broker) do(ctx context.Context, s plan.Step) error {
+	if s.Do != plan.Say {
+		return fmt.Errorf("no device can %s", s.Do)
+	}
+	id := s.Token.String()
+	if s.Token == 0 {
+		id = s.Text
+	}
+	payload, err := json.Marshal(map[string]any{"id": id, "author": map[string]string{"id": "device-" + s.Author, "name": s.Author}, "text": s.Text})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "mosquitto_pub", b.args("-t", s.Source, "-s")...)
+	cmd.Stdin = strings.NewReader(string(payload))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("mosquitto_pub: %w\n%s", err, out)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.published = append(b.published, ledger.Line{
+		N: len(b.published) + 1, Time: time.Now(), Kind: ledger.Said, Member: s.Member, ID: id, By: ledger.Stranger, Author: s.Author, Text: s.Text,
+	})
+	return nil
+}
+
+// lines are what devices published, and then what the ear heard. A message that the ear
+// is given again after the broker was down is not one more: the operation id tells.
+func (b *broker) lines(context.Context) ([]ledger.Line, error) {
+	b.mu.Lock()
+	lines := append([]ledger.Line(nil), b.published...)
+	b.mu.Unlock()
+	f, err := os.Open(b.heard)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	scanner := bufio.NewScanner(f)
+	scanner.Buffer(nil, 1<<20)
+	for n := 1; scanner.Scan(); n++ {
+		topic, payload, _ := strings.Cut(scanner.Text(), " ")
+		var said struct {
+			Text        string
+			OperationID string `json:"operation_id"`
+			Author      struct{ Name string }
+		}
+		if err := json.Unmarshal([]byte(payload), &said); err != nil {
+			continue // the last line may be half written
+		}
+		operation, _, _ := strings.Cut(said.OperationID, "-")
+		lines = append(lines, ledger.Line{
+			N: 1_000_000 + n, Kind: ledger.Said, Member: ledger.Member{Plug: "house", Source: strings.TrimPrefix(topic, heardOn(""))},
+			ID: fmt.Sprintf("heard-%d", n), By: ledger.Host, Operation: operation, Author: said.Author.Name, Text: said.Text,
+		})
+	}
+	return lines, scanner.Err()
+}
+
+// again restarts the broker, which stays down for a while.
+func (b *broker) again(ctx context.Context, down time.Duration) error {
+	b.restart.Lock()
+	defer b.restart.Unlock()
+	b.Stop()
+	wait(ctx, down)
+	return b.Start(context.WithoutCancel(ctx))
+}
+
+func (b *broker) close() {
+	if b.ear != nil {
+		_ = b.ear.Process.Signal(syscall.SIGTERM)
+		<-b.ended
+	}
+	b.proxy.Close()
+	_ = b.Broker.Close() // its log; nobody reads it further
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/plughost/plughost/host/chaos/internal/check"
+	"github.com/plughost/plughost/host/chaos/internal/ledger"
+	"github.com/plughost/plughost/host/chaos/internal/plan"
+	"github.com/plughost/plughost/host/chaos/internal/record"
+	"github.com/plughost/plughost/host/chaos/internal/world"
+)
+
+// options of the program.
+type options struct {
+	plan.Options
+	bin, dir     string
+	settle       time.Duration
+	story        int
+	print, anyOK bool
+}
+
+func main() {
+	var o options
+	flag.DurationVar(&o.Length, "time", 2*time.Minute, "how long faults happen")
+	flag.Uint64Var(&o.Seed, "seed", 0, "seed of the plan; 0 draws one")
+	flag.Float64Var(&o.PerSecond, "rate", 12, "what is said and done per second over all channels")
+	flag.BoolVar(&o.FullDisk, "full-disk", false, "have the disk run full too: a small one of its own, which takes root to mount")
+	flag.DurationVar(&o.settle, "settle", 3*time.Minute, "most time to settle after the last fault")
+	flag.StringVar(&o.bin, "bin", "bin", "directory with plughost, simnetd and plugs")
+	flag.StringVar(&o.dir, "dir", os.TempDir(), "where the run's directory is made")
+	flag.IntVar(&o.story, "story", 0, "tell the story of the message with this number in any case")
+	flag.BoolVar(&o.print, "plan", false, "print the plan and do nothing")
+	flag.BoolVar(&o.anyOK, "any", false, "don't fail when a fault did not happen: for runs shorter than two minutes")
+	flag.Parse()
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()
+	}
+	if err := o.run(); err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+func (o *options) run() error {
+	p := plan.New(o.Options)
+	if o.print {
+		printPlan(os.Stdout, p)
+		return nil
+	}
+	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d\n", o.Seed, o.Length, o.Length, o.Seed)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(o.dir, "chaos-")
+	if err != nil {
+		return err
+	}
+	wo := world.Options{Plan: p, Bin: bin, Dir: dir, Say: os.Stderr}
+	if o.FullDisk {
+		wo.DataDir = filepath.Join(dir, "disk", "data")
+		unmount, err := world.TempDisk(filepath.Join(dir, "disk"), smallDisk)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = unmount() }()
+	}
+	run, counts, broken, err := o.happen(ctx, wo)
+	if err == nil {
+		err = report(os.Stdout, run, counts, broken, !o.anyOK)
+		if o.story > 0 {
+			check.Story(os.Stdout, run, ledger.Token(o.story))
+		}
+	}
+	if err != nil {
+		if o.FullDisk {
+			err = errors.Join(err, os.CopyFS(filepath.Join(dir, "data"), os.DirFS(wo.DataDir)))
+		}
+		return fmt.Errorf("%w\nseed %d; everything is kept in %s", err, o.Seed, dir)
+	}
+	return os.RemoveAll(dir)
+}
+
+// smallDisk is the size of the disk that runs full.
+const smallDisk = 256 << 20
+
+// happen has the run happen, and gathers what there is to know of it.
+func (o *options) happen(ctx context.Context, wo world.Options) (run check.Run, counts map[string]int, broken []string, err error) {
+	w, err := world.New(ctx, wo)
+	if err != nil {
+		return run, nil, nil, err
+	}
+	defer w.Close()
+	begun := time.Now()
+	o.perform(ctx, w, begun)
+	if ctx.Err() != nil {
+		return run, nil, nil, ctx.Err()
+	}
+	fmt.Printf("chaos: the faults are over after %v; now it settles\n", time.Since(begun).Round(time.Second))
+	begun = time.Now()
+	if err := w.Settle(ctx, wo.Plan.Stay(), o.settle); err != nil {
+		return run, nil, nil, err
+	}
+	fmt.Printf("chaos: settled after %v\n", time.Since(begun).Round(time.Second))
+	run = check.Run{Plan: wo.Plan, SettleTimeout: world.SettleTimeout}
+	if run.Files, err = w.Files(ctx); err != nil {
+		return run, nil, nil, err
+	}
+	w.StopHost()
+	if run.Lines, err = w.Lines(ctx); err != nil {
+		return run, nil, nil, err
+	}
+	var plugs []string
+	for _, n := range wo.Plan.Networks {
+		plugs = append(plugs, n.Plug)
+	}
+	run.Record, err = record.Read(ctx, w.DataDir, plugs)
+	return run, w.Counts(), w.Violations(), err
+}
+
+// perform has every lane do its steps, and returns when all are over.
+func (o *options) perform(ctx context.Context, w *world.World, begun time.Time) {
+	// A step of speech is done in the end, however long its network was down: what
+	// comes behind it is about it.
+	speech, cancel := context.WithTimeout(ctx, o.Length+time.Minute)
+	defer cancel()
+	var lanes sync.WaitGroup
+	perform := func(limited context.Context, l plan.Lane, do func(context.Context, plan.Step) error) {
+		lanes.Go(func() {
+			for _, s := range l.Steps {
+				if !until(limited, begun.Add(s.At)) {
+					return
+				}
+				if err := do(limited, s); err != nil && ctx.Err() == nil {
+					fmt.Fprintf(w.Say, "chaos: not done: %s: %v\n", s, err)
+				}
+			}
+		})
+	}
+	for _, l := range w.Plan.Speech {
+		perform(speech, l, w.Speak)
+	}
+	faults, cancel := context.WithTimeout(ctx, o.Length)
+	defer cancel()
+	for _, l := range w.Plan.Faults {
+		perform(faults, l, w.Fail)
+	}
+	lanes.Wait()
+}
+
+// until waits for a time; false if ctx ended before.
+func until(ctx context.Context, at time.Time) bool {
+	t := time.NewTimer(time.Until(at))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func printPlan(out io.Writer, p *plan.Plan) {
+	fmt.Fprintf(out, "seed %d\n", p.Seed)
+	for i, c := range p.Conversations {
+		fmt.Fprintf(out, "c%d: %v\n", i+1, c)
+	}
+	for _, lanes := range [][]plan.Lane{p.Faults, p.Speech} {
+		for _, l := range lanes {
+			fmt.Fprintf(out, "\n%s\n", l.Name)
+			for _, s := range l.Steps {
+				fmt.Fprintln(out, s)
+			}
+		}
+	}
+}
