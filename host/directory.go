@@ -116,7 +116,8 @@ func (d *directory) lacks(c hook.Channel) (has []string, lacks bool) {
 		return nil, false
 	}
 	has = slices.Sorted(maps.Values(e.sources))
-	return has, !slices.Contains(has, string(e.canonical(c.Source)))
+	home := d.moves.Home(id.Channel{Network: e.network, Source: e.canonical(c.Source)})
+	return has, !slices.Contains(has, string(home.Source))
 }
 
 // known returns the channel under which a hook's target is kept, if that is known now.

@@ -14,6 +14,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // roams is a member whose channel migrates, from "X 1" on.

@@ -75,9 +75,13 @@ func (c *cursors) run(ctx context.Context) {
 		}
 		named, through := c.take()
 		if len(named) > 0 {
-			if err := c.save(ctx, named); err != nil {
+			err := c.in.until(ctx, func() error { return c.in.o.Journal.SaveCursors(ctx, c.in.o.Network, named) })
+			if err != nil {
 				c.in.unstored(named)
 				return // ctx has ended: not acknowledged, so the plug says it again
+			}
+			if c.in.dropOlder(ctx, named) != nil {
+				return // likewise
 			}
 		}
 		if through > 0 {
@@ -90,14 +94,4 @@ func (c *cursors) run(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// save stores cursors, in place of those that their channels had under older sources. Its
-// error is the context's.
-func (c *cursors) save(ctx context.Context, named []journal.Cursor) error {
-	err := c.in.until(ctx, func() error { return c.in.o.Journal.SaveCursors(ctx, c.in.o.Network, named) })
-	for i := 0; err == nil && i < len(named); i++ {
-		err = c.in.dropOlder(ctx, named[i].Scope)
-	}
-	return err
 }

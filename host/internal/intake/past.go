@@ -2,11 +2,9 @@ package intake
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"slices"
 
-	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -56,41 +54,6 @@ func (in *Intake) forward(cursors []*plugv1.Cursor, fresh bool) (forward []*plug
 		}
 	}
 	return forward
-}
-
-// superseded tells whether a scope's channel has moved, and has a cursor under its present
-// source. The caller holds pastMu.
-func (in *Intake) superseded(scope string) bool {
-	c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(scope)}
-	now := in.o.Moves.Now(c)
-	return now != c && len(in.past[string(now.Source)]) > 0
-}
-
-// dropOlder forgets the cursors that a channel had under the sources before its present
-// one, which has its own now.
-func (in *Intake) dropOlder(ctx context.Context, scope string) error {
-	c := id.Channel{Network: in.o.Network, Source: id.ChannelSource(scope)}
-	if scope == "" || in.o.Moves.Now(c) != c {
-		return nil
-	}
-	for _, name := range in.o.Moves.Names(c) {
-		if name == c.Source || !in.had(name) {
-			continue
-		}
-		if err := in.until(ctx, func() error { return in.o.Journal.DropCursor(ctx, in.o.Network, string(name)) }); err != nil {
-			return err
-		}
-		in.unstored([]journal.Cursor{{Cursor: &plugv1.Cursor{Scope: string(name)}}})
-	}
-	return nil
-}
-
-// had tells whether a scope had a cursor.
-func (in *Intake) had(scope id.ChannelSource) bool {
-	in.pastMu.Lock()
-	defer in.pastMu.Unlock()
-	_, had := in.past[string(scope)]
-	return had
 }
 
 // unstored forgets what the cursors of scopes were, since the last ones could not be

@@ -21,6 +21,16 @@ func (j *Journal) SaveMove(ctx context.Context, m Move) error {
 	return err
 }
 
+// homes gives the home of each channel that one has moved to.
+func (j *Journal) homes(ctx context.Context) (map[id.Channel]id.Channel, error) {
+	moves, err := j.Moves(ctx)
+	homes := make(map[id.Channel]id.Channel, len(moves))
+	for _, m := range moves {
+		homes[m.To] = id.Channel{Network: m.To.Network, Source: m.Home}
+	}
+	return homes, err
+}
+
 // Moves returns all moves, in the order in which they were made; of those to one source
 // the last.
 func (j *Journal) Moves(ctx context.Context) ([]Move, error) {

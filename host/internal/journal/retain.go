@@ -72,22 +72,25 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 		}
 		return least
 	}
-	moves, err := j.Moves(ctx)
+	homes, err := j.homes(ctx)
 	if err != nil {
 		return err
 	}
-	homes := map[id.Channel]id.Channel{}
-	for _, m := range moves {
-		homes[m.To] = id.Channel{Network: m.To.Network, Source: m.Home}
-	}
-	passed := map[id.Channel]id.Sequence{} // by home: up to where the plug's cursor is
+	passed := map[id.Channel]id.Sequence{}
 	if err := j.purge(ctx, kindCursor, func(r Record, c id.Channel) (id.Sequence, error) {
 		record, err := decode(r, &journalv1.CursorRecord{})
-		if home, moved := homes[c]; moved {
-			c = home
+		if record.Cursor == nil {
+			return r.Sequence, err // dropped: it holds nothing
 		}
-		if s, several := passed[c]; record.GetCursor() != nil && (!several || follows(r, record) < s) {
-			passed[c] = follows(r, record)
+		// The events of a channel that has moved are kept under its home.
+		kept := []id.Channel{c}
+		if home, moved := homes[c]; moved {
+			kept = append(kept, home)
+		}
+		for _, at := range kept {
+			if s, ok := passed[at]; !ok || follows(r, record) < s {
+				passed[at] = follows(r, record)
+			}
 		}
 		return r.Sequence, err
 	}); err != nil {
@@ -118,7 +121,7 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindGap, kindMoved, kindInstance} {
+	for _, kind := range []string{kindDone, kindGap, kindInstance, kindMoved} {
 		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
 			return r.Sequence, nil
 		}); err != nil {

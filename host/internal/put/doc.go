@@ -12,10 +12,10 @@
 // dropped (decide.go).
 // What is uncertain is settled by an echo, by the plug's late word, or by what the
 // network's history finds (settle.go, history.go).
-// What a plug crashed of is tried again alone (crash.go). What is parked (park.go) a person
-// puts back, as a new operation, or drops.
 // A channel is named by its home here, the source that it had first; the plug is asked for
 // the present one.
+// What a plug crashed of is tried again alone (crash.go). What is parked (park.go) a person
+// puts back, as a new operation, or drops.
 // Order and bounds: operations of a channel one after another in the order they
 // were accepted (O6), channels independent of each other (O7), at most
 // max_concurrent_puts RPCs per plug, as fast as it declared (pace.go). An attempt record stands before each RPC, a
