@@ -157,6 +157,7 @@ func TestKnownMessageSaidAgain(t *testing.T) {
 	t.Parallel()
 	h, x, o := pairOf(t, host.Options{}, simnettest.Account{}, simnettest.Account{})
 	x.say(simnettest.Say{Channel: "here", Author: "Ann", Text: "one"})
+	accepted(t, x.net, "there", 1, h.log.String) // an edit of what still waits would be folded in
 	x.say(simnettest.Say{Channel: "here", Author: "Ann", Text: "one, again", ID: "here-1"})
 	x.act(simnettest.Act{Channel: "here", Kind: simnettest.KindEdit, ID: "here-1", Author: "Ann", Text: "uno"})
 	x.say(simnettest.Say{Channel: "here", Author: "End", Text: "end"})
