@@ -73,7 +73,7 @@ func TestOperations(t *testing.T) {
 	if expires.State != hostv1.OperationState_OPERATION_STATE_EXPIRED || !strings.Contains(expires.Reason, "at the latest") {
 		t.Errorf("expired: %v", expires)
 	}
-	check := func() {
+	check := func(givenUp int) {
 		t.Helper()
 		for op, want := range map[*hostv1.Operation]hostv1.OperationState{
 			parked: hostv1.OperationState_OPERATION_STATE_PARKED, waits: hostv1.OperationState_OPERATION_STATE_WAITING, expires: hostv1.OperationState_OPERATION_STATE_EXPIRED,
@@ -87,10 +87,14 @@ func TestOperations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The third has nothing but what was given up, which this process knows.
-		if len(queues.Queues) < 2 || queues.Queues[0].Channel != "bot/bot-a" || queues.Queues[0].Parked != 1 || queues.Queues[0].ParkedSince == nil ||
+		if len(queues.Queues) != 2+givenUp || queues.Queues[0].Channel != "bot/bot-a" || queues.Queues[0].Parked != 1 || queues.Queues[0].ParkedSince == nil ||
 			queues.Queues[1].Channel != "bot/bot-b" || queues.Queues[1].Waiting != 2 || !queues.Queues[1].WaitingSince.AsTime().Equal(waits.AcceptedTime.AsTime()) {
 			t.Errorf("queues %v", queues)
+		}
+		for _, q := range queues.Queues[2:] {
+			if q.Channel != "bot/bot-c" || q.GivenUp != 1 || q.GivenUpReason != expires.Reason || q.Waiting != 0 {
+				t.Errorf("given up: %v", q)
+			}
 		}
 		list, err := l.client.messages.ListParked(l.ctx(), &hostv1.ListParkedRequest{})
 		if err != nil || len(list.Parked) != 1 || list.Parked[0].Operation.OperationId != parked.OperationId || list.Parked[0].Action.GetMessage() == nil {
@@ -101,11 +105,11 @@ func TestOperations(t *testing.T) {
 		r, err := l.client.messages.GetOperation(l.ctx(), &hostv1.GetOperationRequest{OperationId: waits.OperationId})
 		return err == nil && r.Operation.Attempts == 1
 	})
-	check()
-	l.stop() // and the journal still knows
+	check(1)
+	l.stop() // and the journal still knows, but for what is counted since the start
 	l.do(simnettest.Command{Hold: &simnettest.Hold{Channel: "bot-b", Stage: simnettest.StageAnswers}})
 	l.start()
-	check()
+	check(0)
 	l.do(simnettest.Command{Release: &simnettest.Release{Channel: "bot-b", Stage: simnettest.StageAnswers}})
 	if r, err := l.client.messages.GetOperation(l.ctx(), &hostv1.GetOperationRequest{OperationId: waits.OperationId, Wait: true}); err != nil || r.Operation.State != hostv1.OperationState_OPERATION_STATE_SENT {
 		t.Errorf("in the end: %v, %v", r, err)
