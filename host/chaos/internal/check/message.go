@@ -117,7 +117,7 @@ func (c *checker) echoedBefore(op *record.Operation) bool {
 // made.
 func (c *checker) reposted(s *source, to ledger.Member, n *plan.Network, m *copyOf) {
 	original := c.find(s, to, ledger.Said, 0)
-	if n.Edits && original != nil && original.Outcome() == journalv1.Outcome_OUTCOME_SENT {
+	if n.Edits && original != nil && original.Outcome() == journalv1.Outcome_OUTCOME_SENT && original.Sequence < m.operation.Sequence {
 		c.violate("contract, verdict TARGET_GONE", "edit beside its message", s.token, to, "the message was sent and this network can edit it: %s", m.Line)
 		return
 	}
