@@ -185,6 +185,13 @@ func TestCheck(t *testing.T) {
 			op.Attempts[1].Time = op.Attempts[0].Time.Add(time.Second)
 		}},
 
+		"an attempt soon after one that sent nothing (O5)": {make: func(m *made) {
+			op := m.says(1)[exactly]
+			m.attempts(op)
+			notSent := op.Attempts[1]
+			notSent.NotSent, notSent.Uncertain = true, 1
+			op.Attempts = append(op.Attempts, notSent, record.Attempt{Time: notSent.Time.Add(time.Second), Number: 3, Uncertain: 2})
+		}},
 		"edit missing": {want: "edit missing", make: func(m *made) {
 			there := m.says(1)
 			m.forget(m.changes(ledger.Edited, 1, 1, there)[exactly])
