@@ -190,7 +190,7 @@ func TestCheck(t *testing.T) {
 			m.attempts(op)
 			notSent := op.Attempts[1]
 			notSent.NotSent, notSent.Uncertain = true, 1
-			op.Attempts = append(op.Attempts, notSent, record.Attempt{Time: notSent.Time.Add(time.Second), Number: 3, Uncertain: 2})
+			op.Attempts = append(op.Attempts, notSent, notSent, record.Attempt{Time: notSent.Time.Add(time.Second), Number: 3, Uncertain: 2})
 		}},
 		"edit missing": {want: "edit missing", make: func(m *made) {
 			there := m.says(1)

@@ -64,8 +64,10 @@ func (c *checker) waited(op *record.Operation, t ledger.Token) {
 	for _, a := range op.Attempts {
 		last := len(uncertain) - 1
 		switch {
-		case a.NotSent && last >= 0 && uncertain[last].Number == a.Number:
-			uncertain = uncertain[:last]
+		case a.NotSent:
+			if last >= 0 && uncertain[last].Number == a.Number {
+				uncertain = uncertain[:last]
+			}
 			continue
 		case last >= 0 && uncertain[last].Number == a.Number:
 			continue // the same, with what more is known of it
