@@ -91,6 +91,8 @@ func (c *checker) doubles(s *source, to ledger.Member, copies []*copyOf) {
 		switch {
 		case n.Once == plan.AtLeast && op.Uncertain() > 1:
 			c.Allowed[allowAtLeast]++
+		case n.HeardAgain:
+			c.Allowed[allowHeardAgain]++
 		case n.Once == plan.ByEcho && op.Uncertain() > 1 && !c.echoedBefore(op):
 			c.Allowed[allowLateEcho]++
 		default:

@@ -26,9 +26,10 @@ import (
 type broker struct {
 	*mqtttest.Broker
 	proxy *mqtttest.Proxy
-	// ear is a device with a session, so that nothing escapes it, and with QoS 2, which the
-	// broker keeps to also for what comes with less, so that it hears twice only what was
-	// published twice. What it hears goes to the file heard.
+	// ear is a device with a session, so that nothing escapes it; what it hears goes to the
+	// file heard. With QoS 1 it hears again what the broker gives again after a restart
+	// (with QoS 2 a restarted mosquitto and its client disagree about packet ids, and
+	// messages are passed over).
 	ear   *exec.Cmd
 	ended chan struct{}
 	heard string
@@ -48,7 +49,7 @@ func startBroker(ctx context.Context, dir string, sources []string) (b *broker, 
 		return nil, err
 	}
 	b = &broker{heard: filepath.Join(dir, "heard")}
-	if b.Broker, err = mqtttest.StartBroker(ctx, dir, "upgrade_outgoing_qos true"); err != nil {
+	if b.Broker, err = mqtttest.StartBroker(ctx, dir); err != nil {
 		return nil, err
 	}
 	if b.proxy, err = mqtttest.StartProxy(b.Address()); err != nil {
@@ -73,7 +74,7 @@ func (b *broker) listen(sources []string) error {
 		return err
 	}
 	defer out.Close()
-	args := b.args("-q", "2", "-i", "ear", "-c", "-x", "86400", "-F", "%t %p")
+	args := b.args("-q", "1", "-i", "ear", "-c", "-x", "86400", "-F", "%t %p")
 	for _, s := range sources {
 		args = append(args, "-t", heardOn(s))
 	}
