@@ -17,6 +17,7 @@ const (
 	allowPoison     = `parked, poison (D4: "if the last of them crashed too, the reason is poison")`
 	allowSentAnyway = `there, though parked as uncertain (contract: UNCERTAIN is "may have been sent")`
 	allowAtLeast    = `twice (D3: "At least once; exactly once inside the window of the plug's idempotent_put, or where echoes carry the operation id")`
+	allowHeardAgain = `heard twice by a device, published once (D3 ends at the broker: MQTT 5.0, 4.3.2: QoS 1 is at least once, from the broker to the device too)`
 	allowLateEcho   = `twice, since the echo came after the wait (O5: "a new attempt waits for the scope's caught_up plus settle_timeout")`
 	allowGap        = `never heard (D1: "Where a network can't replay, or refuses the cursor, the plug sends a Gap")`
 	allowForgotten  = `deleted before its plug had read it, and the delete came (conversations 13: "Deleting a message erases its text"; plugins/webchat/README.md: "Deleting a message takes its words, those of its edits and its files from the disk")`

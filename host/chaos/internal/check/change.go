@@ -74,13 +74,16 @@ func (c *checker) content(s *source, to ledger.Member, copies []*copyOf) {
 }
 
 // revisions are those that a copy may have: the last, and older ones as far as those
-// between were parked or never heard. last tells of the newest edit.
+// between were parked or never heard, or came before the message itself, which was heard
+// only when it was said again. last tells of the newest edit.
 func (c *checker) revisions(s *source, to ledger.Member) (accepted []int, last string) {
 	for r := s.revision; r > 0; r-- {
 		accepted = append(accepted, r)
+		said := false
 		heard := slices.ContainsFunc(c.events[about{s.Member, s.ID}], func(e *record.Event) bool {
+			said = said || e.Kind == ledger.Said
 			_, of, ok := ledger.Find(e.Text)
-			return e.Kind == ledger.Edited && ok && of == r
+			return said && e.Kind == ledger.Edited && ok && of == r
 		})
 		op := c.find(s, to, ledger.Edited, r)
 		switch {

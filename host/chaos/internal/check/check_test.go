@@ -185,6 +185,13 @@ func TestCheck(t *testing.T) {
 			op.Attempts[1].Time = op.Attempts[0].Time.Add(time.Second)
 		}},
 
+		"an attempt soon after one that sent nothing (O5)": {make: func(m *made) {
+			op := m.says(1)[exactly]
+			m.attempts(op)
+			notSent := op.Attempts[1]
+			notSent.NotSent, notSent.Uncertain = true, 1
+			op.Attempts = append(op.Attempts, notSent, notSent, record.Attempt{Time: notSent.Time.Add(time.Second), Number: 3, Uncertain: 2})
+		}},
 		"edit missing": {want: "edit missing", make: func(m *made) {
 			there := m.says(1)
 			m.forget(m.changes(ledger.Edited, 1, 1, there)[exactly])
@@ -205,6 +212,24 @@ func TestCheck(t *testing.T) {
 			m.forget(op)
 			l := m.takes(op, nil)
 			l.Kind, l.Operation = ledger.Said, op.Fallback
+		}},
+		"edit of what was heard only when it was said again": {make: func(m *made) {
+			m.does(ledger.Edited, 1, 1)
+			for _, to := range []ledger.Member{exactly, atLeast} {
+				op := m.sends(to, ledger.Edited, 1, 1, nil)
+				m.forget(op)
+				l := m.takes(op, nil)
+				l.Kind, l.Operation = ledger.Said, op.Fallback
+			}
+			edit := m.Lines[from.Plug][0]
+			m.Lines[from.Plug] = nil
+			m.says(1)
+			m.Lines[from.Plug] = append(m.Lines[from.Plug], edit)
+		}},
+		"an echo while the journal refuses its outcome (O5)": {make: func(m *made) {
+			op := m.says(1)[exactly]
+			op.Settled.By = journalv1.SettledBy_SETTLED_BY_ECHO
+			m.Yields = []Yield{{Stream: 1, Member: exactly, Origin: op.ID, Time: op.Attempts[0].Time.Add(m.SettleTimeout)}, {Stream: 1, Settled: op.ID}}
 		}},
 		"edit refused": {make: func(m *made) {
 			there := m.says(1)

@@ -60,13 +60,21 @@ func (c *checker) waited(op *record.Operation, t ledger.Token) {
 	if n == nil || n.Account == nil || n.Account.Echo == "none" {
 		return
 	}
-	for i, a := range op.Attempts {
-		if i == 0 || a.NotSent || a.Uncertain < 2 || a.Number == op.Attempts[i-1].Number {
+	var uncertain []record.Attempt // those before that may have been sent
+	for _, a := range op.Attempts {
+		last := len(uncertain) - 1
+		switch {
+		case a.NotSent:
+			if last >= 0 && uncertain[last].Number == a.Number {
+				uncertain = uncertain[:last]
+			}
 			continue
+		case last >= 0 && uncertain[last].Number == a.Number:
+			continue // the same, with what more is known of it
+		case last >= 0 && a.Time.Sub(uncertain[last].Time) < c.SettleTimeout:
+			c.violate("O5", "attempt too early", t, op.Member, "attempt %d of operation %s came %v after one that may have been sent, before settle_timeout", a.Number, op.ID, a.Time.Sub(uncertain[last].Time))
 		}
-		if gap := a.Time.Sub(op.Attempts[i-1].Time); gap < c.SettleTimeout {
-			c.violate("O5", "attempt too early", t, op.Member, "attempt %d of operation %s came %v after an uncertain one, before settle_timeout", a.Number, op.ID, gap)
-		}
+		uncertain = append(uncertain, a)
 	}
 }
 

@@ -91,6 +91,8 @@ func (c *checker) doubles(s *source, to ledger.Member, copies []*copyOf) {
 		switch {
 		case n.Once == plan.AtLeast && op.Uncertain() > 1:
 			c.Allowed[allowAtLeast]++
+		case n.HeardAgain:
+			c.Allowed[allowHeardAgain]++
 		case n.Once == plan.ByEcho && op.Uncertain() > 1 && !c.echoedBefore(op):
 			c.Allowed[allowLateEcho]++
 		default:
@@ -117,7 +119,7 @@ func (c *checker) echoedBefore(op *record.Operation) bool {
 // made.
 func (c *checker) reposted(s *source, to ledger.Member, n *plan.Network, m *copyOf) {
 	original := c.find(s, to, ledger.Said, 0)
-	if n.Edits && original != nil && original.Outcome() == journalv1.Outcome_OUTCOME_SENT {
+	if n.Edits && original != nil && original.Outcome() == journalv1.Outcome_OUTCOME_SENT && original.Sequence < m.operation.Sequence {
 		c.violate("contract, verdict TARGET_GONE", "edit beside its message", s.token, to, "the message was sent and this network can edit it: %s", m.Line)
 		return
 	}

@@ -33,6 +33,8 @@ type Network struct {
 	LosesEchoes bool
 	// Forgets: what was deleted is no more there to be told of, not even that it was said.
 	Forgets bool
+	// HeardAgain: what is on it once may be heard there twice.
+	HeardAgain bool
 	// Calm: it has no faults of its own but answers that come late.
 	Calm bool
 	// Net is which of the simulated networks it is on, Account how it is known there;
@@ -78,7 +80,7 @@ func Networks() []Network {
 		all = append(all, Network{Plug: name, Use: "webchat", Once: Idempotent, Replays: true, Forgets: true,
 			Edits: true, Deletes: true, Reacts: true, Replies: true, Files: true})
 	}
-	return append(all, Network{Plug: "house", Use: "mqtt", Once: AtLeast, Replays: true})
+	return append(all, Network{Plug: "house", Use: "mqtt", Once: AtLeast, Replays: true, HeardAgain: true})
 }
 
 const hour = simnettest.Duration(time.Hour)
