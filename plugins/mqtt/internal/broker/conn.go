@@ -56,7 +56,7 @@ type Conn struct {
 	client  *paho.Client
 	session *session
 	raw     net.Conn
-	arrived chan *paho.Publish // bound: ReceiveMaximum of each QoS
+	arrived chan *paho.Publish // bound: arrivedMaximum
 	flush   func(context.Context) error
 
 	life  context.Context // ends with the connection
@@ -90,7 +90,7 @@ func Dial(ctx context.Context, o Options) (_ *Conn, err error) {
 		}
 		conn = secure
 	}
-	c := &Conn{raw: raw, arrived: make(chan *paho.Publish, 2*ReceiveMaximum), flush: o.Flush, wake: make(chan struct{}, 1), attempts: make(map[uint16]*attempt)}
+	c := &Conn{raw: raw, arrived: make(chan *paho.Publish, arrivedMaximum), flush: o.Flush, wake: make(chan struct{}, 1), attempts: make(map[uint16]*attempt)}
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.session = &session{State: state.NewInMemory(), conn: c}
 	c.client = paho.NewClient(paho.ClientConfig{

@@ -86,9 +86,14 @@ func (c *Conn) Unsubscribe(ctx context.Context, topics []string) error {
 // order. It is never closed: see Ended.
 func (c *Conn) Messages() <-chan *paho.Publish { return c.arrived }
 
-// receive is paho's handler. Of QoS 1 no more should come than fits (mosquitto 2.0.11 was
-// seen to send more than the receive maximum); what comes is waited with, for it must not be lost.
-// It never outlives the connection, since paho would wait for it.
+// arrivedMaximum is how many messages may come before the first of them is taken. No more
+// than ReceiveMaximum of each QoS should; but mosquitto 2.0.11 was seen to send all that it
+// had kept for the session, 1,000 by default, and while those wait here paho hears of no
+// answer to Subscribe.
+const arrivedMaximum = 2048
+
+// receive is paho's handler. What finds no room is waited with if it is of QoS 1, for it
+// must not be lost. It never outlives the connection, since paho would wait for it.
 func (c *Conn) receive(r paho.PublishReceived) (bool, error) {
 	if r.Packet.QoS == 0 && len(c.arrived) >= ReceiveMaximum {
 		c.mu.Lock()
