@@ -38,6 +38,8 @@ func explain(err error) error {
 		return err
 	case errors.Is(err, journal.ErrClosed), errors.Is(err, subscribe.ErrClosed):
 		return errStopped
+	case errors.Is(err, journal.ErrReopening):
+		return &hook.Error{Code: codes.Unavailable, Text: err.Error()}
 	}
 	return &hook.Error{Code: codes.Internal, Text: err.Error()}
 }

@@ -227,8 +227,8 @@ func (e *embedded) answered(err error) {
 	}
 }
 
-// errReopening is the answer while there is no server.
-var errReopening = errors.New("the journal is being opened anew")
+// ErrReopening says that the server takes no records and is being opened anew.
+var ErrReopening = errors.New("the journal is being opened anew; try again in a few seconds")
 
 // call runs one call on the server.
 func call[T any](e *embedded, do func(*jetStream) (T, error)) (none T, err error) {
@@ -238,7 +238,7 @@ func call[T any](e *embedded, do func(*jetStream) (T, error)) (none T, err error
 	case e.closed:
 		return none, ErrClosed
 	case e.server == nil:
-		return none, errReopening
+		return none, ErrReopening
 	}
 	return do(e.server)
 }
@@ -250,7 +250,7 @@ func (e *embedded) Append(ctx context.Context, entries ...Entry) ([]id.Sequence,
 	e.state.Bytes += size(entries) // until the next look
 	e.stateMu.Unlock()
 	if broken {
-		return make([]id.Sequence, len(entries)), errReopening // it would not answer
+		return make([]id.Sequence, len(entries)), ErrReopening // it would not answer
 	}
 	sequences, err := call(e, func(s *jetStream) ([]id.Sequence, error) { return s.Append(ctx, entries...) })
 	e.answered(err)
@@ -263,7 +263,7 @@ func (e *embedded) Append(ctx context.Context, entries ...Entry) ([]id.Sequence,
 // Set implements Store.
 func (e *embedded) Set(ctx context.Context, entries ...Entry) error {
 	if e.State().Broken {
-		return errReopening
+		return ErrReopening
 	}
 	_, err := call(e, func(s *jetStream) (struct{}, error) { return struct{}{}, s.Set(ctx, entries...) })
 	e.answered(err)
