@@ -1,13 +1,23 @@
 package journal
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
+)
+
+// A host that is killed while it starts a plug leaves the lock to the child, for the
+// moment until that has become the plug's program.
+const (
+	lockTimeout = time.Second
+	lockAgain   = 20 * time.Millisecond
 )
 
 // lockDir makes a directory that only we can read, and locks it until Unlock or
@@ -22,8 +32,10 @@ func lockDir(dir string) (*flock.Flock, error) {
 	}
 	path := filepath.Join(dir, "lock")
 	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
-	locked, err := lock.TryLock()
-	if err != nil {
+	trying, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	defer cancel()
+	locked, err := lock.TryLockContext(trying, lockAgain)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
 	if !locked {
