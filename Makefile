@@ -66,6 +66,9 @@ e2e: deps build ## all of it, in a real browser and with mosquitto, plugs and ho
 bench: build ## measure; prints the figures and writes bin/bench.json
 	@go run ./host/bench -out bin/bench.json
 
+soak: build ## carry MESSAGES (10000000): memory and disk must stay bounded
+	@go run ./host/bench -soak $${MESSAGES:-10000000} -out bin/soak.json
+
 chaos: deps build ## kill and cut everything for TIME (2m), then compare the ledgers; SEED repeats a run
 	@go run ./host/chaos -time $${TIME:-2m} -seed $${SEED:-0} $${FLAGS:-}
 
@@ -77,4 +80,4 @@ fuzz: ## run every fuzz target for FUZZTIME (20s) each
 		for f in $$(grep -hoE 'func Fuzz[A-Za-z0-9_]+' $$p/*_test.go | cut -c6-); do \
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-20s} ./$$p; done; done
 
-.PHONY: help deps build run test lint generate checkgenerate e2e bench chaos mutants fuzz
+.PHONY: help deps build run test lint generate checkgenerate e2e bench soak chaos mutants fuzz

@@ -70,6 +70,7 @@ func main() {
 	flag.StringVar(&s.bin, "bin", "bin", "directory with plughost, simnetd and plugs/simnet")
 	flag.BoolVar(&s.short, "short", false, "seconds in place of minutes; the figures are marked")
 	flag.StringVar(&s.profile, "profile", "", "directory for CPU profiles of the host, which then runs in this program")
+	messages := flag.Int("soak", 0, "carry so many messages instead, and see that memory and disk stay bounded")
 	bareSocket := flag.String("serve-bare", "", "be the bare server on this socket (for the program itself)")
 	hostConfig := flag.String("serve-host", "", "be the host with this config (for the program itself)")
 	flag.Parse()
@@ -81,7 +82,13 @@ func main() {
 	case *hostConfig != "":
 		err = serveHost(*hostConfig, s.profile)
 	default:
-		err = s.measure(*only, *out)
+		wanted, chooseErr := choose(*only)
+		if *messages > 0 {
+			wanted = []measurement{{[]string{"rss_growth", "disk_most"}, func(ctx context.Context, s *suite) ([]figure, error) { return soak(ctx, s, *messages) }}}
+		}
+		if err = chooseErr; err == nil {
+			err = s.measure(wanted, *out)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -90,13 +97,10 @@ func main() {
 }
 
 // measure runs the wanted measurements and reports.
-func (s *suite) measure(only, out string) error {
+func (s *suite) measure(wanted []measurement, out string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	wanted, err := choose(only)
-	if err != nil {
-		return err
-	}
+	var err error
 	if s.bin, err = filepath.Abs(s.bin); err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ type layout struct {
 	pairs, channels int
 	targets         int           // of each channel
 	delay           time.Duration // from accepting a message to the answer
+	settings        string        // lines of the config; empty: the defaults
 }
 
 // newWorld starts networks and host and waits until every plug is ready.
@@ -74,7 +75,7 @@ func (s *suite) newWorld(ctx context.Context, l layout) (w *world, err error) {
 			return w, err
 		}
 	}
-	if err := os.WriteFile(w.config(), []byte(w.yaml(l.pairs)), 0o600); err != nil {
+	if err := os.WriteFile(w.config(), []byte(w.yaml(l.pairs, l.settings)), 0o600); err != nil {
 		return w, err
 	}
 	w.api = api.NewClient(w.dataDir())
@@ -92,10 +93,11 @@ func (w *world) targetsOf(channel string) []string {
 
 func (w *world) config() string { return filepath.Join(w.dir, "plughost.yaml") }
 
-// yaml is an ordinary config: everything that can be left out is left out.
-func (w *world) yaml(pairs int) string {
+// yaml is an ordinary config: but for the settings, everything that can be left out is
+// left out.
+func (w *world) yaml(pairs int, settings string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\ndata_dir: %q\nplugs_dir: %q\nplugs:\n", w.dataDir(), filepath.Join(w.suite.bin, "plugs"))
+	fmt.Fprintf(&b, "version: 1\ndata_dir: %q\nplugs_dir: %q\n%splugs:\n", w.dataDir(), filepath.Join(w.suite.bin, "plugs"), settings)
 	for i := range pairs {
 		fmt.Fprintf(&b, "  left%d: {use: simnet, config: {address: %q, account: left%d}}\n", i, w.left.Address, i)
 		fmt.Fprintf(&b, "  right%d: {use: simnet, config: {address: %q, account: right%d}}\n", i, w.right.Address, i)
