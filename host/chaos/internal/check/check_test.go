@@ -119,6 +119,10 @@ func TestCheck(t *testing.T) {
 			m.settles(op, sent, "")
 		}},
 		"twice, at least once, by one attempt": {want: "twice", make: func(m *made) { m.takes(m.says(1)[atLeast], nil).ID = "again" }},
+		"heard twice by a device": {make: func(m *made) {
+			m.Plan.Networks[2].HeardAgain = true
+			m.takes(m.says(1)[atLeast], nil).ID = "again"
+		}},
 		"twice, by two operations": {want: "twice", make: func(m *made) {
 			first := m.says(1)[exactly]
 			op := m.sends(exactly, ledger.Said, 1, 0, nil)
