@@ -178,3 +178,32 @@ func TestStopDoesNotWaitForAStuckPut(t *testing.T) {
 		<-done
 	})
 }
+
+// A Put that never returns would keep its channel for ever: the process ends, a minute
+// after the deadline and not before.
+func TestStuckPutEndsTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, aborted := make(chan struct{}), make(chan time.Time, 1)
+		h := startPutter(t, Definition{}, func(context.Context, *Part) (*plugv1.Receipt, error) {
+			<-release
+			return receipt("m"), nil
+		})
+		h.server.abort = func() { aborted <- time.Now() }
+		deadline := time.Now().Add(time.Second)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.put(t.Context(), func(req *plugv1.PutRequest) { req.Deadline = timestamppb.New(deadline) })
+		}()
+		if at := <-aborted; !at.Equal(deadline.Add(time.Minute)) {
+			t.Errorf("the process ended at %v, the deadline was %v", at, deadline)
+		}
+		close(release)
+		<-done
+		h.put(t.Context()) // one that returns in time
+		time.Sleep(2 * time.Minute)
+		if len(aborted) > 0 {
+			t.Error("the process ended without a reason")
+		}
+	})
+}

@@ -78,7 +78,8 @@ type Putter interface {
 	// one channel one after another and in order. ctx ends at p.Deadline, and not
 	// when the host stops waiting; when it ends, nothing may be left that would
 	// still send. The library's own retries and rate-limit waits must be off: the
-	// host alone retries.
+	// host alone retries. A Put that is still running a minute after its deadline is
+	// stuck: the process ends, so that the host can start it again.
 	//
 	// An error is a verdict on what is certain: NotSent, RateLimited, Refused,
 	// Uncertain, Already, TargetGone, Unsupported or LoggedOut. Any other error, a

@@ -55,7 +55,9 @@ func (s *server) Put(ctx context.Context, req *plugv1.PutRequest) (*plugv1.PutRe
 
 	author, cancel := authorContext(r.puts, deadline)
 	defer cancel()
+	ended := s.watchStuck(req.GetChannel(), deadline)
 	receipts, err := act(author, deadline)
+	ended()
 	resp := &plugv1.PutResponse{Receipts: receipts}
 	if err != nil {
 		resp.Failure = putFailure(err)

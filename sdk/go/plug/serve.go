@@ -18,6 +18,9 @@ import (
 // exitUsage is the exit code of a plug that a person ran by hand (EX_USAGE).
 const exitUsage = 64
 
+// exitStuck is the exit code of a plug whose Put didn't return (EX_SOFTWARE).
+const exitStuck = 70
+
 // Serve runs the plug until the host ends it, and exits the process: main calls it
 // and does nothing after. It exits at once when the host is gone.
 //
@@ -35,6 +38,10 @@ func Serve(d Definition) {
 	if err != nil {
 		log.Error("the plug cannot be served", "error", err)
 		os.Exit(1)
+	}
+	s.abort = func() {
+		stacks(os.Stderr)
+		os.Exit(exitStuck)
 	}
 	go exitWithHost(log) // ends with the process
 

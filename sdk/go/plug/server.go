@@ -29,6 +29,7 @@ type server struct {
 	outbox      *outbox
 	slots       *slots
 	tasks       sync.WaitGroup // streams' and sessions' goroutines
+	abort       func()         // ends the process; nil: there is none of our own
 
 	mu     sync.Mutex
 	run    *run    // from Start to the end of Stop; nil: stopped
