@@ -57,7 +57,7 @@ const connecting = 30 * time.Second
 
 // settling is how long Stop waits for the acknowledgement of what was not acknowledged when
 // the SDK gave up waiting. What is not then comes again.
-const settling = time.Second
+const settling = 3 * time.Second
 
 // Pauses that a broker wants and doesn't tell the length of.
 const (

@@ -120,7 +120,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 func (w *World) yaml(addresses map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\ndata_dir: %q\nplugs_dir: %q\nsettle_timeout: %v\n", w.DataDir, filepath.Join(w.Bin, "plugs"), SettleTimeout)
-	b.WriteString("supervision: {ready_reset: 1s, backoff_min: 100ms, backoff_max: 1s, healthy_reset: 10s, max_exits: 1000, exits_window: 10s, probe_every: 10s}\nplugs:\n")
+	b.WriteString("supervision: {ready_reset: 1s, backoff_min: 100ms, backoff_max: 1s, healthy_reset: 10s, max_exits: 1000, exits_window: 10s, probe_every: 10s}\njournal: {ballast: 16MiB}\nplugs:\n")
 	for _, n := range w.Plan.Networks {
 		switch n.Use {
 		case "webchat":
