@@ -343,7 +343,17 @@ func (w *world) nothingWaits() {
 		if out, err = exec.Command(filepath.Join(root(w.T), "bin", "plughost"), "status", "--json", "--config", w.config).Output(); err != nil {
 			return false
 		}
-		var status struct{ Queues []json.RawMessage }
-		return json.Unmarshal(out, &status) == nil && len(status.Queues) == 0
+		var status struct {
+			Queues []struct{ Waiting, Parked int }
+		}
+		if json.Unmarshal(out, &status) != nil {
+			return false
+		}
+		for _, q := range status.Queues {
+			if q.Waiting+q.Parked > 0 {
+				return false
+			}
+		}
+		return true
 	})
 }
