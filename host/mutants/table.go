@@ -75,12 +75,6 @@ var mutations = []mutation{
 		new:  "		c.stream.Ack(c.through, true)\n		named, through := c.take()\n",
 	},
 	{
-		name: "retain: what follows the cursor expires",
-		file: "host/internal/journal/retain.go",
-		old:  "				limit = min(limit, s)\n",
-		new:  "				_ = s\n",
-	},
-	{
 		name: "intake: known events are forgotten on a restart",
 		file: knownFile,
 		old:  "			yield(id.ChannelSource(e.Channel), e)\n",
