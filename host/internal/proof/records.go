@@ -243,13 +243,19 @@ func (w *witness) confirmed(e journal.Entry) {
 }
 
 // confirmedNotSent: from now nothing is held for the attempt, and what it said
-// of pauses counts.
+// of pauses counts. That an earlier attempt's process crashed is noted in the same record
+// once more.
 func (w *witness) confirmedNotSent(ch *channel, a *journalv1.Attempt) {
+	op := w.operations[id.OperationID(a.OperationId)]
+	if op.notSent == a.Number {
+		return
+	}
+	op.notSent = a.Number
 	if last := len(ch.passes) - 1; last >= 0 {
 		w.released(ch.passes[last], true)
 		ch.passes = ch.passes[:last]
 	}
-	for _, of := range w.operations[id.OperationID(a.OperationId)].attempts {
+	for _, of := range op.attempts {
 		if of.number == a.Number {
 			w.pauses(ch.id.Network, of.response.GetFailure())
 		}

@@ -128,6 +128,7 @@ type operation struct {
 	mapped   time.Time          // since when its receipts are in the message map
 	stood    time.Time          // when the host knew that settled is durable
 	charted  time.Time          // when it knew the same of the map
+	notSent  uint32             // the last attempt that the host knew to be stored as not sent
 	parked   bool
 	already  bool
 	told     time.Time // when this life of the host surely had a good PutOutcome
