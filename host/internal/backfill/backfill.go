@@ -96,8 +96,9 @@ func (f *filler) fill(ctx context.Context, gap *plugv1.Gap) {
 		}
 	}
 	lack := strings.Join(lacks, "; ")
-	f.log.Info("a gap was closed", "scope", gap.Scope, "until", gap.Until.AsTime(), "filled", total, "lack", lack)
-	_ = f.Intake.CloseGap(ctx, gap, total, lack)
+	if f.Intake.CloseGap(ctx, gap, total, lack) == nil { // else ctx has ended: it is gone through again
+		f.log.Info("a gap was closed", "scope", gap.Scope, "until", gap.Until.AsTime(), "filled", total, "lack", lack)
+	}
 }
 
 // channel fills a gap in one channel. lack says what could not be filled; the error is

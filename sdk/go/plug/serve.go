@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/pprof"
 	"slices"
 	"sync"
 
@@ -40,7 +41,7 @@ func Serve(d Definition) {
 		os.Exit(1)
 	}
 	s.abort = func() {
-		stacks(os.Stderr)
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // the process ends in any case
 		os.Exit(exitStuck)
 	}
 	go exitWithHost(log) // ends with the process

@@ -1,10 +1,6 @@
 package plug
 
-import (
-	"io"
-	"runtime/pprof"
-	"time"
-)
+import "time"
 
 // stuckAfter is how long after its deadline a Put may go on running. Nothing but the end
 // of the process ends it then, and until it ends nothing else can be put into its channel.
@@ -21,9 +17,4 @@ func (s *server) watchStuck(channel string, deadline time.Time) (ended func()) {
 		}
 	})
 	return func() { timer.Stop() }
-}
-
-// stacks writes the stacks of all goroutines.
-func stacks(w io.Writer) {
-	_ = pprof.Lookup("goroutine").WriteTo(w, 2)
 }
