@@ -59,7 +59,7 @@ func TestDiskFull(t *testing.T) {
 // acknowledged is lost, whoever follows is given each record once, in order, and all
 // goes on by itself when there is room.
 func TestDiskFullToTheLastByte(t *testing.T) {
-	ctx, d := t.Context(), disktest.New(t, 48<<20)
+	ctx, d := t.Context(), disktest.New(t, 64<<20)
 	s := openJetStream(t, journal.Options{Dir: d.Dir + "/journal", Ballast: 8 << 20})
 	defer s.Close()
 	followed, stop := context.WithCancel(ctx)
@@ -102,10 +102,10 @@ func TestDiskFullToTheLastByte(t *testing.T) {
 		writers.Wait()
 		return failed
 	}
-	d.Fill(1 << 20)
-	eventually(t, "the ballast is given up", func() bool { return s.State().Disk.Full })
-	d.Fill(6 << 20)
 	for round := range 2 {
+		d.Fill(1 << 20)
+		eventually(t, "the ballast is given up", func() bool { return s.State().Disk.Full })
+		d.Fill(6 << 20)
 		if err := write(fmt.Sprint("full", round)); err == nil {
 			t.Fatal("the disk did not become full: this test did not reach what it is about")
 		}
@@ -115,7 +115,6 @@ func TestDiskFullToTheLastByte(t *testing.T) {
 		if err := write(fmt.Sprint("room", round)); err != nil {
 			t.Fatal(err)
 		}
-		d.Fill(8 << 20)
 	}
 	end := add(t, ctx, s, "put.net.end", "end")
 	eventually(t, "all is given to who follows", func() bool {
