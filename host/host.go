@@ -23,6 +23,7 @@ import (
 	"github.com/plughost/plughost/host/internal/hook/conversation"
 	"github.com/plughost/plughost/host/internal/intake"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/link"
 	"github.com/plughost/plughost/host/internal/logs"
 	"github.com/plughost/plughost/host/internal/moves"
@@ -179,7 +180,7 @@ func (h *Host) Run(ctx context.Context) error {
 
 // openStore makes the directories and opens the journal's store, which locks
 // them.
-func (h *Host) openStore(ctx context.Context) (journal.Store, error) {
+func (h *Host) openStore(ctx context.Context) (storage.Store, error) {
 	dir, err := filepath.Abs(h.o.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
@@ -188,7 +189,7 @@ func (h *Host) openStore(ctx context.Context) (journal.Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	return journal.OpenJetStream(ctx, journal.Options{
+	return storage.OpenJetStream(ctx, storage.Options{
 		Dir:      filepath.Join(dir, "journal"),
 		Sync:     h.o.JournalSync,
 		MaxBytes: h.o.JournalMaxBytes,
@@ -202,7 +203,7 @@ func (h *Host) openStore(ctx context.Context) (journal.Store, error) {
 // openStages builds the stages over the store, in the order in which they must
 // take up what a crash left: puts before anything is yielded, hooks before any
 // plug speaks.
-func (h *Host) openStages(ctx context.Context, store journal.Store, run *running) ([]*drain.Drain, error) {
+func (h *Host) openStages(ctx context.Context, store storage.Store, run *running) ([]*drain.Drain, error) {
 	var err error
 	if h.journal, err = journal.Open(ctx, store); err != nil {
 		return nil, err

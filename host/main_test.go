@@ -18,6 +18,7 @@ import (
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 )
 
@@ -249,7 +250,7 @@ func (h *hostProcess) stop() {
 // readJournal reads the journal of a host that has stopped.
 func readJournal(t *testing.T, dataDir string, read func(context.Context, *journal.Journal) error) {
 	t.Helper()
-	store, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: filepath.Join(dataDir, "journal"), Logger: hclog.NewNullLogger()})
+	store, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: filepath.Join(dataDir, "journal"), Logger: hclog.NewNullLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const (
 	receiptFile    = "host/internal/put/receipt.go"
 	originsFile    = "host/internal/put/origins.go"
 	lanesFile      = "host/internal/journal/lanes.go"
-	mapFile        = "host/internal/journal/map.go"
+	subjectFile    = "host/internal/journal/subject/subject.go"
 	operationsFile = "host/internal/journal/operations.go"
 )
 
@@ -313,7 +313,7 @@ var mutations = []mutation{
 		name: "put: origins only of what is settled",
 		file: originsFile,
 		old:  "	op, err := s.Journal.Issued(ctx, c.Network, base)\n",
-		new:  "	op, err := (*journalv1.Operation)(nil), error(journal.ErrNotFound)\n",
+		new:  "	op, err := (*journalv1.Operation)(nil), error(storage.ErrNotFound)\n",
 	},
 	{
 		name: "put: every part is the primary one",
@@ -341,9 +341,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "journal: the message map has one key for all channels",
-		file: mapFile,
-		old:  "token(m.Channel.Network), token(m.Channel.Source), token(m.ID))",
-		new:  "token(m.Channel.Network), token(\"\"), token(m.ID))",
+		file: subjectFile,
+		old:  "Token(m.Channel.Network), Token(m.Channel.Source), Token(m.ID))",
+		new:  "Token(m.Channel.Network), Token(\"\"), Token(m.ID))",
 	},
 	{
 		name: "journal: operation ids change when a hook runs again",
@@ -372,8 +372,8 @@ var mutations = []mutation{
 	{
 		name: "put: one operation at a time in all channels",
 		file: stageFile,
-		old:  "func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	s.mu.Lock()\n",
-		new:  "var ones sync.Map // made where it is used, so that it is of the bubble\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	made, _ := ones.LoadOrStore(s, make(chan struct{}, 1))\n	one := made.(chan struct{})\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
+		old:  "func (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {\n	s.mu.Lock()\n",
+		new:  "var ones sync.Map // made where it is used, so that it is of the bubble\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {\n	made, _ := ones.LoadOrStore(s, make(chan struct{}, 1))\n	one := made.(chan struct{})\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
 	},
 	{
 		name: "intake: what was refused is dropped",

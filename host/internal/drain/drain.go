@@ -15,6 +15,7 @@ import (
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -99,7 +100,7 @@ func (d *Drain) Run(ctx context.Context) error {
 }
 
 // handle yields records of one channel to the hook.
-func (d *Drain) handle(ctx context.Context, c id.Channel, records []journal.Record) {
+func (d *Drain) handle(ctx context.Context, c id.Channel, records []storage.Record) {
 	b := &batch{Drain: d, channel: c, first: records[0].Sequence}
 	// Only the first batch after a start can have been accepted in part: lanes
 	// hand out again what the last one before a crash was made of.

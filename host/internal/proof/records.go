@@ -7,12 +7,13 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // stored is told each record at the moment it is durable.
-func (w *witness) stored(e journal.Entry, s id.Sequence) {
+func (w *witness) stored(e storage.Entry, s id.Sequence) {
 	w.tick++
 	kind, _, _ := strings.Cut(e.Subject, ".")
 	switch kind {
@@ -209,7 +210,7 @@ func (w *witness) storedDone(c id.Channel, s id.Sequence) {
 }
 
 // mapped is told what is stored in the message map.
-func (w *witness) mapped(entries []journal.Entry) {
+func (w *witness) mapped(entries []storage.Entry) {
 	for _, e := range entries {
 		if strings.HasPrefix(e.Subject, "copy.") {
 			if op := w.operations[id.OperationID(mustDecode(e.Data, &journalv1.CopyRecord{}).OperationId)]; op != nil && op.mapped.IsZero() {
@@ -220,7 +221,7 @@ func (w *witness) mapped(entries []journal.Entry) {
 }
 
 // confirmed is told what the host knows to be stored.
-func (w *witness) confirmed(e journal.Entry) {
+func (w *witness) confirmed(e storage.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kind, _, _ := strings.Cut(e.Subject, ".")

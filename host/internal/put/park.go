@@ -9,6 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -96,7 +97,7 @@ func (o *operation) takeUp(ctx context.Context) (done bool, err error) {
 func (o *operation) parkedAs(ctx context.Context, name id.OperationID) (parked *journalv1.ParkedRecord, err error) {
 	err = o.must(ctx, func(ctx context.Context) error {
 		p, err := o.stage.Journal.ParkedOperation(ctx, name)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}
 		if err == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/moves"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -34,8 +35,8 @@ type Journal interface {
 	Original(ctx context.Context, m id.Message) (*journalv1.OriginalRecord, error)
 	Reacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (*journalv1.ReactedRecord, error)
 	SaveReacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey, r *journalv1.ReactedRecord) error
-	ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(journal.Record) error) error
-	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
+	ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(storage.Record) error) error
+	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, storage.Record) bool) error
 	Issued(ctx context.Context, n id.NetworkID, operation id.OperationID) (*journalv1.Operation, error)
 }
 
@@ -157,7 +158,7 @@ func (s *Stage) knowSent(ctx context.Context, c id.Channel, a *journalv1.Attempt
 		return nil
 	}
 	op, err := s.Journal.Issued(ctx, c.Network, id.OperationID(a.OperationId))
-	if errors.Is(err, journal.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -184,7 +185,7 @@ func (s *Stage) Run(ctx context.Context) error {
 	return s.lanes.Run(ctx, s.handle)
 }
 
-func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {
+func (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {
 	s.mu.Lock()
 	p := s.channels[c]
 	if p == nil {

@@ -1,4 +1,4 @@
-package journal_test
+package storage_test
 
 import (
 	"context"
@@ -14,15 +14,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/plughost/plughost/host/id"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 // recordBytes is the size of the records that are measured.
 const recordBytes = 300
 
-func benchStore(b *testing.B) journal.Store {
+func benchStore(b *testing.B) storage.Store {
 	b.Helper()
-	s := openJetStream(b, journal.Options{Dir: b.TempDir()})
+	s := openJetStream(b, storage.Options{Dir: b.TempDir()})
 	b.Cleanup(func() { check(b, s.Close()) })
 	return s
 }
@@ -33,12 +33,12 @@ func perSecond(b *testing.B, records int) {
 }
 
 // fill appends n records over some channels of one network.
-func fill(b *testing.B, s journal.Store, n, channels int) {
+func fill(b *testing.B, s storage.Store, n, channels int) {
 	b.Helper()
 	for i := 0; i < n; {
-		entries := make([]journal.Entry, min(1000, n-i))
+		entries := make([]storage.Entry, min(1000, n-i))
 		for k := range entries {
-			entries[k] = journal.Entry{Subject: channel(i % channels), Data: make([]byte, recordBytes)}
+			entries[k] = storage.Entry{Subject: channel(i % channels), Data: make([]byte, recordBytes)}
 			i++
 		}
 		_, err := s.Append(b.Context(), entries...)
@@ -50,7 +50,7 @@ func channel(i int) string { return fmt.Sprintf("ev.aXJjOmxpYmVyYS5jaGF0OmFsaWNl
 
 func BenchmarkAppendSingle(b *testing.B) {
 	s := benchStore(b)
-	e := journal.Entry{Subject: channel(0), Data: make([]byte, recordBytes)}
+	e := storage.Entry{Subject: channel(0), Data: make([]byte, recordBytes)}
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := s.Append(b.Context(), e)
@@ -68,9 +68,9 @@ func BenchmarkAppendParallel64(b *testing.B) {
 			var group sync.WaitGroup
 			for c := range 64 {
 				group.Go(func() {
-					batch := make([]journal.Entry, entries)
+					batch := make([]storage.Entry, entries)
 					for k := range batch {
-						batch[k] = journal.Entry{Subject: channel(c), Data: make([]byte, recordBytes)}
+						batch[k] = storage.Entry{Subject: channel(c), Data: make([]byte, recordBytes)}
 					}
 					for calls.Add(1) <= int64(b.N) {
 						if _, err := s.Append(b.Context(), batch...); err != nil {
@@ -126,7 +126,7 @@ func BenchmarkFollow(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			n := 0
-			err := s.Follow(b.Context(), 0, func(journal.Record) error {
+			err := s.Follow(b.Context(), 0, func(storage.Record) error {
 				if n++; n == b.N {
 					return errEnough
 				}
@@ -146,9 +146,9 @@ func BenchmarkAppendToFollow(b *testing.B) {
 	ctx, stop := context.WithCancel(b.Context())
 	read, ended := make(chan id.Sequence), make(chan error)
 	go func() {
-		ended <- s.Follow(ctx, 0, func(r journal.Record) error { read <- r.Sequence; return nil }, "ev.>")
+		ended <- s.Follow(ctx, 0, func(r storage.Record) error { read <- r.Sequence; return nil }, "ev.>")
 	}()
-	e := journal.Entry{Subject: channel(0), Data: make([]byte, recordBytes)}
+	e := storage.Entry{Subject: channel(0), Data: make([]byte, recordBytes)}
 	for b.Loop() {
 		go func() {
 			if _, err := s.Append(ctx, e); err != nil {
@@ -166,7 +166,7 @@ func BenchmarkFollowShort(b *testing.B) {
 	s := benchStore(b)
 	fill(b, s, 100_000, 100)
 	for b.Loop() {
-		var read []journal.Record
+		var read []storage.Record
 		check(b, follow(b.Context(), s, 100_000, 1, &read, "ev.>"))
 	}
 }
@@ -179,7 +179,7 @@ func BenchmarkNext(b *testing.B) {
 			from, i := id.Sequence(0), 0
 			for b.Loop() {
 				r, err := s.Next(b.Context(), channel(i%channels), from)
-				if errors.Is(err, journal.ErrNotFound) {
+				if errors.Is(err, storage.ErrNotFound) {
 					from, i = 0, i+1
 					continue
 				}
@@ -241,7 +241,7 @@ func BenchmarkMapSet(b *testing.B) {
 	data := make([]byte, recordBytes)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		check(b, s.Set(b.Context(), journal.Entry{Subject: mapSubject(i), Data: data}))
+		check(b, s.Set(b.Context(), storage.Entry{Subject: mapSubject(i), Data: data}))
 	}
 }
 
@@ -249,9 +249,9 @@ func BenchmarkMapGet(b *testing.B) {
 	const entries = 100_000
 	s := benchStore(b)
 	for i := 0; i < entries; i += 1000 {
-		batch := make([]journal.Entry, 1000)
+		batch := make([]storage.Entry, 1000)
 		for k := range batch {
-			batch[k] = journal.Entry{Subject: mapSubject(i+k) + ".operation", Data: make([]byte, recordBytes)}
+			batch[k] = storage.Entry{Subject: mapSubject(i+k) + ".operation", Data: make([]byte, recordBytes)}
 		}
 		check(b, s.Set(b.Context(), batch...))
 	}

@@ -1,4 +1,4 @@
-package journal
+package storage
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 )
 
 // inFlightBytes bounds what was sent and not answered yet, each record counted
@@ -22,7 +23,7 @@ const (
 // because ctx ended or the server did not answer within 5 s, is reported as not
 // stored.
 func (s *jetStream) Append(ctx context.Context, entries ...Entry) ([]id.Sequence, error) {
-	sequences, err := s.publish(ctx, logSubjects, entries)
+	sequences, err := s.publish(ctx, subject.Log, entries)
 	if err != nil {
 		return sequences, fmt.Errorf("append to the journal: %w", err)
 	}
@@ -31,7 +32,7 @@ func (s *jetStream) Append(ctx context.Context, entries ...Entry) ([]id.Sequence
 
 // Set implements Store.
 func (s *jetStream) Set(ctx context.Context, entries ...Entry) error {
-	if _, err := s.publish(ctx, mapSubjects, entries); err != nil {
+	if _, err := s.publish(ctx, subject.Map, entries); err != nil {
 		return fmt.Errorf("write the message map: %w", err)
 	}
 	return nil

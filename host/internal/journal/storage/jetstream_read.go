@@ -1,4 +1,4 @@
-package journal
+package storage
 
 import (
 	"context"
@@ -48,7 +48,7 @@ func (s *jetStream) latest(ctx context.Context, stream jetstream.Stream, filter 
 		return nil, ErrClosed
 	}
 	defer s.leave()
-	if !literal(filter) {
+	if !Literal(filter) {
 		return s.list(ctx, stream.CachedInfo().Config.Name, filter)
 	}
 	r, err := last(ctx, stream, filter)
@@ -150,7 +150,7 @@ func (s *jetStream) Before(ctx context.Context, t time.Time) (id.Sequence, error
 
 // Purge implements Store.
 func (s *jetStream) Purge(ctx context.Context, subject string, before id.Sequence) error {
-	if !literal(subject) {
+	if !Literal(subject) {
 		return fmt.Errorf("%q is no subject", subject)
 	}
 	if !s.enter() {
@@ -178,7 +178,7 @@ func (s *jetStream) Purge(ctx context.Context, subject string, before id.Sequenc
 
 // Remove implements Store.
 func (s *jetStream) Remove(ctx context.Context, subject string) error {
-	if !literal(subject) {
+	if !Literal(subject) {
 		return fmt.Errorf("%q is no subject", subject)
 	}
 	if !s.enter() {

@@ -1,4 +1,4 @@
-package journal
+package storage
 
 import (
 	"context"
@@ -60,7 +60,7 @@ func (s *jetStream) Follow(ctx context.Context, from id.Sequence, yield func(Rec
 			return fmt.Errorf("read the journal: %w", err)
 		}
 		s.logger.Warn("reading on after a break", "from", next, "error", err)
-		wait(ctx, feedPause)
+		pause(ctx, feedPause)
 	}
 }
 
@@ -134,5 +134,14 @@ func (s *jetStream) removeConsumer(ctx context.Context, name string) {
 	defer cancel()
 	if err := s.js.DeleteConsumer(ctx, logStream, name); err != nil {
 		s.logger.Debug("a consumer was not removed", "name", name, "error", err)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
 }

@@ -1,4 +1,4 @@
-package journal_test
+package storage_test
 
 import (
 	"bufio"
@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/internal/disk/disktest"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 // killedDir, in the environment, makes TestKill the process to be killed; killedSync
@@ -44,7 +44,7 @@ func TestKill(t *testing.T) {
 			}
 			acknowledged[place] = text
 			if n == lines {
-				_, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: dir})
+				_, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: dir})
 				if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d)", a.cmd.Process.Pid)) {
 					t.Errorf("a second host beside pid %d gets %v", a.cmd.Process.Pid, err)
 				}
@@ -54,7 +54,7 @@ func TestKill(t *testing.T) {
 		if err := a.cmd.Wait(); err == nil || len(acknowledged) < lines {
 			t.Fatalf("the process ended by itself after %d lines: %v", len(acknowledged), err)
 		}
-		s := openJetStream(t, journal.Options{Dir: dir})
+		s := openJetStream(t, storage.Options{Dir: dir})
 		stored := standing(t, s)
 		for place, text := range acknowledged {
 			if stored[place] != text {
@@ -107,7 +107,7 @@ func TestPowerLoss(t *testing.T) {
 						young++
 					}
 				}
-				s := openJetStream(t, journal.Options{Dir: dir})
+				s := openJetStream(t, storage.Options{Dir: dir})
 				stored := standing(t, s)
 				lost := 0
 				for place, text := range acknowledged {
@@ -139,7 +139,7 @@ func TestPowerLoss(t *testing.T) {
 }
 
 // standing gives the texts in a journal by their places, as an appender prints them.
-func standing(t *testing.T, s journal.Store) map[string]string {
+func standing(t *testing.T, s storage.Store) map[string]string {
 	t.Helper()
 	stored := map[string]string{}
 	for _, r := range all(t, t.Context(), s, "ev.>") {
@@ -188,7 +188,7 @@ func appendUntilKilled(t *testing.T, dir string) {
 	ctx := t.Context()
 	every, err := time.ParseDuration(os.Getenv(killedSync))
 	check(t, err)
-	s := openJetStream(t, journal.Options{Dir: dir, Sync: every})
+	s := openJetStream(t, storage.Options{Dir: dir, Sync: every})
 	var group sync.WaitGroup
 	for g := range 8 {
 		group.Go(func() {

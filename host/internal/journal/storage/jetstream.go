@@ -1,4 +1,4 @@
-package journal
+package storage
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/plughost/plughost/host/internal/journal/subject"
 )
 
 // The two streams. The log has no age: a stream with one drops the last record
@@ -126,12 +128,12 @@ func (s *jetStream) open(ctx context.Context, o Options) (err error) {
 		}
 	}
 	if s.log, err = open(ctx, jetstream.StreamConfig{
-		Name: logStream, Subjects: logSubjects, AllowDirect: true, Duplicates: duplicates,
+		Name: logStream, Subjects: subject.Log, AllowDirect: true, Duplicates: duplicates,
 	}); err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	s.copies, err = open(ctx, jetstream.StreamConfig{
-		Name: mapStream, Subjects: mapSubjects, AllowDirect: true, Duplicates: duplicates,
+		Name: mapStream, Subjects: subject.Map, AllowDirect: true, Duplicates: duplicates,
 		MaxMsgsPerSubject: 1, MaxMsgs: o.MapMax, MaxAge: o.MapAge,
 	})
 	if err != nil {

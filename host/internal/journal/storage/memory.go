@@ -1,4 +1,4 @@
-package journal
+package storage
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 )
 
 // Memory is a Store in memory, for tests: what it does and when is what the
@@ -100,7 +101,7 @@ func (m *Memory) Append(ctx context.Context, entries ...Entry) ([]id.Sequence, e
 	var delay time.Duration
 	var refused error
 	for i, e := range entries {
-		err := checkEntry(e, logSubjects)
+		err := checkEntry(e, subject.Log)
 		if err == nil && m.Refuse != nil {
 			err = m.Refuse(e)
 		}
@@ -253,7 +254,7 @@ func (m *Memory) Before(ctx context.Context, t time.Time) (id.Sequence, error) {
 
 // Purge implements Store.
 func (m *Memory) Purge(ctx context.Context, subject string, before id.Sequence) error {
-	if !literal(subject) {
+	if !Literal(subject) {
 		return fmt.Errorf("%q is no subject", subject)
 	}
 	if err := m.lock(ctx); err != nil {
@@ -272,7 +273,7 @@ func (m *Memory) Purge(ctx context.Context, subject string, before id.Sequence) 
 
 // Remove implements Store.
 func (m *Memory) Remove(ctx context.Context, subject string) error {
-	if !literal(subject) {
+	if !Literal(subject) {
 		return fmt.Errorf("%q is no subject", subject)
 	}
 	if err := m.lock(ctx); err != nil {
@@ -287,7 +288,7 @@ func (m *Memory) Remove(ctx context.Context, subject string) error {
 func (m *Memory) Set(ctx context.Context, entries ...Entry) error {
 	var refused error
 	for _, e := range entries {
-		err := checkEntry(e, mapSubjects)
+		err := checkEntry(e, subject.Map)
 		if err == nil {
 			err = m.set(ctx, e)
 		}

@@ -1,4 +1,4 @@
-package journal_test
+package storage_test
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/id"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
-func testNext(t *testing.T, ctx context.Context, s journal.Store) {
+func testNext(t *testing.T, ctx context.Context, s storage.Store) {
 	var sequences []id.Sequence
 	for i := range 20 {
 		sequences = append(sequences, add(t, ctx, s, "ev.net."+[]string{"a", "b"}[i%2], fmt.Sprint(i)))
@@ -42,7 +42,7 @@ func testNext(t *testing.T, ctx context.Context, s journal.Store) {
 	} {
 		r, err := s.Next(ctx, test.filter, test.from)
 		if test.want == "" {
-			if !errors.Is(err, journal.ErrNotFound) {
+			if !errors.Is(err, storage.ErrNotFound) {
 				t.Errorf("Next %s from %d: %v, want ErrNotFound", test.filter, test.from, err)
 			}
 			continue
@@ -57,7 +57,7 @@ func testNext(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 }
 
-func testLast(t *testing.T, ctx context.Context, s journal.Store) {
+func testLast(t *testing.T, ctx context.Context, s storage.Store) {
 	for _, e := range [][2]string{{"cursor.net.a", "a1"}, {"cursor.net.b", "b1"}, {"cursor.net.a", "a2"}, {"cursor.other.a", "o1"}, {"meta", "m"}} {
 		add(t, ctx, s, e[0], e[1])
 	}
@@ -73,7 +73,7 @@ func testLast(t *testing.T, ctx context.Context, s journal.Store) {
 }
 
 // More subjects than the server lists at once; some of them grow meanwhile.
-func testLastOfMany(t *testing.T, ctx context.Context, s journal.Store) {
+func testLastOfMany(t *testing.T, ctx context.Context, s storage.Store) {
 	const subjects = 3000
 	want := map[string]id.Sequence{}
 	for part := range slices.Chunk(slices.Collect(func(yield func(string) bool) {
@@ -81,7 +81,7 @@ func testLastOfMany(t *testing.T, ctx context.Context, s journal.Store) {
 		}
 	}), 500) {
 		for range 2 {
-			var entries []journal.Entry
+			var entries []storage.Entry
 			for _, subject := range part {
 				entries = append(entries, entry(subject, subject))
 			}
@@ -119,11 +119,11 @@ func testLastOfMany(t *testing.T, ctx context.Context, s journal.Store) {
 }
 
 // More bytes than the server sends at once.
-func testLastOfBig(t *testing.T, ctx context.Context, s journal.Store) {
+func testLastOfBig(t *testing.T, ctx context.Context, s storage.Store) {
 	const subjects = 15
 	for range 2 {
 		for i := range subjects {
-			add(t, ctx, s, fmt.Sprintf("parked.net.a.%d", i), strings.Repeat("x", journal.MaxRecordBytes))
+			add(t, ctx, s, fmt.Sprintf("parked.net.a.%d", i), strings.Repeat("x", storage.MaxRecordBytes))
 		}
 	}
 	records, err := s.Last(ctx, "parked.>")
@@ -140,7 +140,7 @@ func testLastOfBig(t *testing.T, ctx context.Context, s journal.Store) {
 
 // Retention takes old records, but never the last of a subject: a room that was
 // quiet for longer than the retention keeps its place (D5).
-func testQuietChannel(t *testing.T, ctx context.Context, s journal.Store) {
+func testQuietChannel(t *testing.T, ctx context.Context, s storage.Store) {
 	if old, err := s.Before(ctx, time.Now()); err != nil || old != 0 {
 		t.Fatalf("Before of an empty log is %d, %v", old, err)
 	}
@@ -186,7 +186,7 @@ func testQuietChannel(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 }
 
-func testPurgeOfNothing(t *testing.T, ctx context.Context, s journal.Store) {
+func testPurgeOfNothing(t *testing.T, ctx context.Context, s storage.Store) {
 	add(t, ctx, s, "ev.net.other", "other")
 	check(t, s.Purge(ctx, "ev.net.a", 100))
 	first := add(t, ctx, s, "ev.net.a", "1")

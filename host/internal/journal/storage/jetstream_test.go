@@ -1,4 +1,4 @@
-package journal_test
+package storage_test
 
 import (
 	"fmt"
@@ -8,39 +8,39 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 // D6: two hosts never share a directory.
 func TestLock(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data", "journal")
-	s := openJetStream(t, journal.Options{Dir: dir})
+	s := openJetStream(t, storage.Options{Dir: dir})
 	info, err := os.Stat(dir)
 	check(t, err)
 	if info.Mode().Perm() != 0o700 {
 		t.Errorf("the directory has mode %o", info.Mode().Perm())
 	}
-	_, err = journal.OpenJetStream(t.Context(), journal.Options{Dir: dir})
+	_, err = storage.OpenJetStream(t.Context(), storage.Options{Dir: dir})
 	want := fmt.Sprintf("data directory %s is in use by another host (pid %d)", dir, os.Getpid())
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Fatalf("a second host gets %v, want %q in it", err, want)
 	}
 	add(t, t.Context(), s, "ev.net.a", "the first goes on")
 	check(t, s.Close())
-	s = openJetStream(t, journal.Options{Dir: dir})
+	s = openJetStream(t, storage.Options{Dir: dir})
 	check(t, s.Close())
 }
 
 func TestOpenFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	check(t, os.WriteFile(file, nil, 0o600))
-	if _, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: file}); err == nil {
+	if _, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: file}); err == nil {
 		t.Error("a file was taken for a directory")
 	}
 	dir := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(dir, "jetstream"), nil, 0o600))
 	for range 2 { // the second time it would find a lock left behind
-		_, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: dir})
+		_, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: dir})
 		if err == nil || !strings.Contains(err.Error(), "directory") || strings.Contains(err.Error(), "in use") {
 			t.Errorf("open over a file named jetstream: %v", err)
 		}
@@ -48,7 +48,7 @@ func TestOpenFails(t *testing.T) {
 }
 
 func TestReopen(t *testing.T) {
-	ctx, o := t.Context(), journal.Options{Dir: t.TempDir()}
+	ctx, o := t.Context(), storage.Options{Dir: t.TempDir()}
 	var want []string
 	for round := range 3 {
 		s := openJetStream(t, o)
@@ -75,7 +75,7 @@ func TestReopen(t *testing.T) {
 // (D5); the log does neither.
 func TestMapIsBounded(t *testing.T) {
 	ctx := t.Context()
-	s := openJetStream(t, journal.Options{Dir: t.TempDir(), MapMax: 10, MapAge: time.Second})
+	s := openJetStream(t, storage.Options{Dir: t.TempDir(), MapMax: 10, MapAge: time.Second})
 	defer s.Close()
 	add(t, ctx, s, "ev.net.a", "event")
 	for i := range 25 {

@@ -1,4 +1,4 @@
-package journal
+package storage
 
 import (
 	"errors"
@@ -33,14 +33,14 @@ type State struct {
 // is made free when finished records give way.
 const headRoom = 8
 
-// full tells whether nothing new is taken in.
-func (s State) full() bool {
+// Full tells whether nothing new is taken in.
+func (s State) Full() bool {
 	m := s.matter()
 	return m.disk || m.bytes
 }
 
-// beyond tells whether the room above MaxBytes is used up too.
-func (s State) beyond() bool {
+// Beyond tells whether the room above MaxBytes is used up too.
+func (s State) Beyond() bool {
 	return s.MaxBytes > 0 && s.Bytes >= s.MaxBytes+s.MaxBytes/headRoom
 }
 
@@ -49,8 +49,8 @@ func (s State) Tight() bool {
 	return s.MaxBytes > 0 && s.Bytes >= s.MaxBytes-s.MaxBytes/(2*headRoom)
 }
 
-// roomy tells whether enough has given way.
-func (s State) roomy() bool { return s.Bytes <= s.MaxBytes-s.MaxBytes/headRoom }
+// Roomy tells whether enough has given way.
+func (s State) Roomy() bool { return s.Bytes <= s.MaxBytes-s.MaxBytes/headRoom }
 
 // matter is which bounds are reached, whatever the figures.
 type matter struct{ broken, disk, bytes, entries bool }

@@ -1,4 +1,4 @@
-package journal
+package storage
 
 import (
 	"errors"
@@ -11,24 +11,12 @@ import (
 // ErrClosed says that the store was closed.
 var ErrClosed = errors.New("the journal is closed")
 
-// Subjects of the log and of the map.
-var (
-	logSubjects = []string{
-		kindMeta, kindInstance + ".>", kindEvents + ".>", kindCursor + ".>", kindGap + ".>", kindMoved + ".>",
-		kindOut + ".>", kindPut + ".>", kindDone + ".>", kindParked + ".>",
-	}
-	mapSubjects = []string{
-		kindCopy + ".>", kindFrom + ".>", kindOriginal + ".>", kindReacted + ".>", kindFelt + ".>", kindFeels + ".>", kindKnown + ".>", kindAvatar + ".>",
-		kindRequest + ".>",
-	}
-)
-
 // checkEntry tells whether a store whose records have these subjects can take e.
 func checkEntry(e Entry, subjects []string) error {
 	if len(e.Data) > MaxRecordBytes {
 		return fmt.Errorf("record under %s has %d bytes, more than the %d that one record may have", e.Subject, len(e.Data), MaxRecordBytes)
 	}
-	if !literal(e.Subject) {
+	if !Literal(e.Subject) {
 		return fmt.Errorf("%q is no subject", e.Subject)
 	}
 	for _, s := range subjects {
@@ -58,7 +46,7 @@ func checkFilters(filters ...string) error {
 	return nil
 }
 
-// literal tells whether s is a subject, not a filter.
-func literal(s string) bool {
+// Literal tells whether s is a subject, not a filter.
+func Literal(s string) bool {
 	return server.IsValidSubject(s) && !strings.ContainsAny(s, "*>")
 }

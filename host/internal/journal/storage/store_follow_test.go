@@ -1,4 +1,4 @@
-package journal_test
+package storage_test
 
 import (
 	"bytes"
@@ -11,14 +11,14 @@ import (
 	"testing"
 
 	"github.com/plughost/plughost/host/id"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 var errEnough = errors.New("enough")
 
 // follow reads n records.
-func follow(ctx context.Context, s journal.Store, from id.Sequence, n int, into *[]journal.Record, filters ...string) error {
-	err := s.Follow(ctx, from, func(r journal.Record) error {
+func follow(ctx context.Context, s storage.Store, from id.Sequence, n int, into *[]storage.Record, filters ...string) error {
+	err := s.Follow(ctx, from, func(r storage.Record) error {
 		*into = append(*into, r)
 		if len(*into) >= n {
 			return errEnough
@@ -31,7 +31,7 @@ func follow(ctx context.Context, s journal.Store, from id.Sequence, n int, into 
 	return err
 }
 
-func testFollow(t *testing.T, ctx context.Context, s journal.Store) {
+func testFollow(t *testing.T, ctx context.Context, s storage.Store) {
 	var middle id.Sequence
 	var want []string
 	for i := range 100 {
@@ -46,7 +46,7 @@ func testFollow(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 	var group sync.WaitGroup
 	defer group.Wait()
-	var read []journal.Record
+	var read []storage.Record
 	group.Go(func() {
 		for i := range 20 {
 			_, err := s.Append(ctx, entry("ev.net.a", fmt.Sprint("live", i)))
@@ -69,16 +69,16 @@ func testFollow(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 }
 
-func testFollowAll(t *testing.T, ctx context.Context, s journal.Store) {
+func testFollowAll(t *testing.T, ctx context.Context, s storage.Store) {
 	for i := range 5 {
 		add(t, ctx, s, []string{"meta", "ev.net.a"}[i%2], fmt.Sprint(i))
 	}
-	var read []journal.Record
+	var read []storage.Record
 	check(t, follow(ctx, s, 0, 5, &read, ">"))
 	equal(t, texts(read), []string{"0", "1", "2", "3", "4"})
 }
 
-func testFollowFromAfterTheEnd(t *testing.T, ctx context.Context, s journal.Store) {
+func testFollowFromAfterTheEnd(t *testing.T, ctx context.Context, s storage.Store) {
 	end := add(t, ctx, s, "ev.net.a", "0")
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -89,37 +89,37 @@ func testFollowFromAfterTheEnd(t *testing.T, ctx context.Context, s journal.Stor
 			_, _ = s.Append(appending, entry("ev.net.a", fmt.Sprint(i)))
 		}
 	})
-	var read []journal.Record
+	var read []storage.Record
 	// So far off that the reader waits before the writer gets there.
 	check(t, follow(ctx, s, end+3000, 3, &read, "ev.>"))
 	equal(t, texts(read), []string{"3000", "3001", "3002"})
 }
 
-func testFollowEnds(t *testing.T, ctx context.Context, s journal.Store) {
+func testFollowEnds(t *testing.T, ctx context.Context, s storage.Store) {
 	add(t, ctx, s, "ev.net.a", "1")
 	stopped, stop := context.WithCancel(ctx)
-	if err := s.Follow(stopped, 0, func(journal.Record) error { stop(); return nil }, "ev.>"); !errors.Is(err, context.Canceled) {
+	if err := s.Follow(stopped, 0, func(storage.Record) error { stop(); return nil }, "ev.>"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Follow returns %v when its context ends, want %v", err, context.Canceled)
 	}
-	if err := s.Follow(ctx, 0, func(journal.Record) error { return errEnough }, "ev.>"); !errors.Is(err, errEnough) {
+	if err := s.Follow(ctx, 0, func(storage.Record) error { return errEnough }, "ev.>"); !errors.Is(err, errEnough) {
 		t.Errorf("Follow returns %v, want the error of yield", err)
 	}
 	// Close ends those that wait for records.
 	waiting := make(chan struct{})
 	ended := make(chan error)
 	go func() {
-		ended <- s.Follow(ctx, 0, func(journal.Record) error { close(waiting); return nil }, "ev.>")
+		ended <- s.Follow(ctx, 0, func(storage.Record) error { close(waiting); return nil }, "ev.>")
 	}()
 	<-waiting
 	check(t, s.Close())
-	if err := <-ended; !errors.Is(err, journal.ErrClosed) {
-		t.Errorf("Follow returns %v when the store is closed, want %v", err, journal.ErrClosed)
+	if err := <-ended; !errors.Is(err, storage.ErrClosed) {
+		t.Errorf("Follow returns %v when the store is closed, want %v", err, storage.ErrClosed)
 	}
 }
 
 // A reader sees every record of what is never purged, in order, once, and no
 // other twice, whatever is purged beside it.
-func testFollowWhilePurging(t *testing.T, ctx context.Context, s journal.Store) {
+func testFollowWhilePurging(t *testing.T, ctx context.Context, s storage.Store) {
 	const writers, each = 4, 500
 	var group sync.WaitGroup
 	var written atomic.Int64
@@ -152,7 +152,7 @@ func testFollowWhilePurging(t *testing.T, ctx context.Context, s journal.Store) 
 	var last id.Sequence
 	next := map[string]int{}
 	kept := 0
-	err := s.Follow(ctx, 0, func(r journal.Record) error {
+	err := s.Follow(ctx, 0, func(r storage.Record) error {
 		if r.Sequence <= last {
 			return fmt.Errorf("sequence %d came after %d", r.Sequence, last)
 		}

@@ -1,4 +1,4 @@
-package journal
+package verify
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -24,26 +27,26 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s, record %d: %s", f.Kind, f.Sequence, f.Fault)
 }
 
-// Verified is how much was read, and how much was found.
-type Verified struct{ Records, Findings int }
+// Report is how much was read, and how much was found.
+type Report struct{ Records, Findings int }
 
-// Verify reads every record of a store that nobody writes to, checks that each can be
+// Journal reads every record of a store that nobody writes to, checks that each can be
 // decoded and that they agree with each other, and tells what it finds. Memory: the
 // places of all operations that are kept. Its error says that the store could not be
 // read.
-func Verify(ctx context.Context, store Store, found func(Finding)) (Verified, error) {
+func Journal(ctx context.Context, store storage.Store, found func(Finding)) (Report, error) {
 	v := &verifier{found: found, epochs: map[string]bool{}, operations: map[id.Channel]map[uint64][]string{}, accepted: map[id.Channel]uint64{}, settled: map[id.Channel]*journalv1.Position{},
 		events: map[id.Channel]id.Sequence{}, done: map[string]uint64{}, homes: map[id.Channel]string{}}
-	if _, err := Inspect(ctx, store); err != nil && !errors.Is(err, ErrNotFound) {
-		return v.Verified, err
+	if _, err := journal.Inspect(ctx, store); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return v.Report, err
 	}
 	end, err := store.End(ctx)
 	if err != nil {
-		return v.Verified, err
+		return v.Report, err
 	}
 	errEnd := errors.New("end")
 	if end > 0 {
-		err = store.Follow(ctx, 1, func(r Record) error {
+		err = store.Follow(ctx, 1, func(r storage.Record) error {
 			v.log(r)
 			if r.Sequence >= end {
 				return errEnd
@@ -51,18 +54,18 @@ func Verify(ctx context.Context, store Store, found func(Finding)) (Verified, er
 			return nil
 		}, ">")
 		if !errors.Is(err, errEnd) {
-			return v.Verified, err
+			return v.Report, err
 		}
 	}
 	if len(v.epochs) == 0 {
-		v.report(Record{Subject: kindMeta}, "it is missing: this is no journal, or its oldest file is lost")
+		v.report(storage.Record{Subject: subject.Meta}, "it is missing: this is no journal, or its oldest file is lost")
 	}
-	return v.Verified, v.theMap(ctx, store)
+	return v.Report, v.theMap(ctx, store)
 }
 
 // verifier is what is known of the records before the one at hand.
 type verifier struct {
-	Verified
+	Report
 	found func(Finding)
 
 	epochs     map[string]bool
@@ -74,50 +77,50 @@ type verifier struct {
 	homes      map[id.Channel]string      // by the source that a channel moved to
 }
 
-func (v *verifier) report(r Record, format string, args ...any) {
+func (v *verifier) report(r storage.Record, format string, args ...any) {
 	v.Findings++
 	kind, _, _ := strings.Cut(r.Subject, ".")
-	v.found(Finding{kindNames[kind], r.Sequence, fmt.Sprintf(format, args...)})
+	v.found(Finding{subject.Names[kind], r.Sequence, fmt.Sprintf(format, args...)})
 }
 
 // log checks one record of the log.
-func (v *verifier) log(r Record) {
+func (v *verifier) log(r storage.Record) {
 	v.Records++
 	kind, rest, _ := strings.Cut(r.Subject, ".")
 	channel := id.Channel{}
-	if kind == kindEvents || kind == kindOut || kind == kindPut || kind == kindDone || kind == kindMoved {
+	if kind == subject.Events || kind == subject.Out || kind == subject.Put || kind == subject.Done || kind == subject.Moved {
 		var err error
-		if channel, err = parseChannel(r.Subject); err != nil {
+		if channel, err = subject.ParseChannel(r.Subject); err != nil {
 			v.report(r, "%v", err)
 			return
 		}
 	}
 	switch kind {
-	case kindMeta:
+	case subject.Meta:
 		check(v, r, &journalv1.Meta{}, v.checkMeta)
-	case kindInstance:
+	case subject.Instance:
 		check(v, r, &journalv1.InstanceRecord{}, nil)
-	case kindEvents:
-		check(v, r, &journalv1.EventsRecord{}, func(r Record, m *journalv1.EventsRecord) { v.checkEvents(r, channel, m) })
-	case kindCursor:
-		check(v, r, &journalv1.CursorRecord{}, func(r Record, m *journalv1.CursorRecord) {
-			if m.Cursor != nil && token(m.Cursor.Scope) != lastToken(rest) {
+	case subject.Events:
+		check(v, r, &journalv1.EventsRecord{}, func(r storage.Record, m *journalv1.EventsRecord) { v.checkEvents(r, channel, m) })
+	case subject.Cursor:
+		check(v, r, &journalv1.CursorRecord{}, func(r storage.Record, m *journalv1.CursorRecord) {
+			if m.Cursor != nil && subject.Token(m.Cursor.Scope) != subject.LastToken(rest) {
 				v.report(r, "the cursor is of another scope than its subject")
 			}
 		})
-	case kindGap:
+	case subject.Gap:
 		check(v, r, &journalv1.GapsRecord{}, nil)
-	case kindMoved:
-		check(v, r, &journalv1.MovedRecord{}, func(_ Record, m *journalv1.MovedRecord) { v.homes[channel] = m.Home })
-	case kindOut:
-		check(v, r, &journalv1.OperationsRecord{}, func(r Record, m *journalv1.OperationsRecord) { v.checkOperations(r, channel, m) })
-	case kindPut:
-		check(v, r, &journalv1.PutRecord{}, func(r Record, m *journalv1.PutRecord) { v.checkPut(r, channel, m) })
-	case kindDone:
-		check(v, r, &journalv1.DoneRecord{}, func(r Record, m *journalv1.DoneRecord) { v.checkDone(r, m) })
-	case kindParked:
-		check(v, r, &journalv1.ParkedRecord{}, func(r Record, m *journalv1.ParkedRecord) {
-			if op := m.Operation; op != nil && op.Id != lastToken(rest) {
+	case subject.Moved:
+		check(v, r, &journalv1.MovedRecord{}, func(_ storage.Record, m *journalv1.MovedRecord) { v.homes[channel] = m.Home })
+	case subject.Out:
+		check(v, r, &journalv1.OperationsRecord{}, func(r storage.Record, m *journalv1.OperationsRecord) { v.checkOperations(r, channel, m) })
+	case subject.Put:
+		check(v, r, &journalv1.PutRecord{}, func(r storage.Record, m *journalv1.PutRecord) { v.checkPut(r, channel, m) })
+	case subject.Done:
+		check(v, r, &journalv1.DoneRecord{}, func(r storage.Record, m *journalv1.DoneRecord) { v.checkDone(r, m) })
+	case subject.Parked:
+		check(v, r, &journalv1.ParkedRecord{}, func(r storage.Record, m *journalv1.ParkedRecord) {
+			if op := m.Operation; op != nil && op.Id != subject.LastToken(rest) {
 				v.report(r, "it holds operation %q and is kept under another", op.Id)
 			}
 		})
@@ -127,8 +130,8 @@ func (v *verifier) log(r Record) {
 }
 
 // check decodes a record and has it looked at.
-func check[M proto.Message](v *verifier, r Record, m M, look func(Record, M)) {
-	if _, err := decode(r, m); err != nil {
+func check[M proto.Message](v *verifier, r storage.Record, m M, look func(storage.Record, M)) {
+	if err := proto.Unmarshal(r.Data, m); err != nil {
 		v.report(r, "it can't be decoded: %v", err)
 		return
 	}
@@ -137,7 +140,7 @@ func check[M proto.Message](v *verifier, r Record, m M, look func(Record, M)) {
 	}
 }
 
-func (v *verifier) checkMeta(r Record, m *journalv1.Meta) {
+func (v *verifier) checkMeta(r storage.Record, m *journalv1.Meta) {
 	switch {
 	case v.epochs[string(m.Epoch)]:
 		v.report(r, "its epoch was there before")
@@ -147,7 +150,7 @@ func (v *verifier) checkMeta(r Record, m *journalv1.Meta) {
 	v.epochs[string(m.Epoch)] = true
 }
 
-func (v *verifier) checkEvents(r Record, c id.Channel, m *journalv1.EventsRecord) {
+func (v *verifier) checkEvents(r storage.Record, c id.Channel, m *journalv1.EventsRecord) {
 	if len(m.Events) == 0 {
 		v.report(r, "it holds no events")
 	}
@@ -165,14 +168,14 @@ func (v *verifier) checkEvents(r Record, c id.Channel, m *journalv1.EventsRecord
 	v.events[c] = r.Sequence
 }
 
-func (v *verifier) checkOperations(r Record, c id.Channel, m *journalv1.OperationsRecord) {
+func (v *verifier) checkOperations(r storage.Record, c id.Channel, m *journalv1.OperationsRecord) {
 	if len(m.Operations) == 0 {
 		v.report(r, "it holds no operations")
 	}
 	ids := make([]string, len(m.Operations))
 	for i, op := range m.Operations {
 		ids[i] = op.Id
-		if _, ok := Cause(id.OperationID(op.Id)); !ok || op.Action == nil {
+		if _, ok := journal.Cause(id.OperationID(op.Id)); !ok || op.Action == nil {
 			v.report(r, "operation %q has no id or no action", op.Id)
 		}
 	}
@@ -184,16 +187,16 @@ func (v *verifier) checkOperations(r Record, c id.Channel, m *journalv1.Operatio
 }
 
 // checkPut: what is settled was accepted, and never goes back.
-func (v *verifier) checkPut(r Record, c id.Channel, m *journalv1.PutRecord) {
+func (v *verifier) checkPut(r storage.Record, c id.Channel, m *journalv1.PutRecord) {
 	if s := m.Settled; s != nil {
-		if !later(s.Position, v.settled[c]) && !proto.Equal(s.Position, v.settled[c]) {
+		if !journal.Later(s.Position, v.settled[c]) && !proto.Equal(s.Position, v.settled[c]) {
 			v.report(r, "what is settled of %s goes back from %v to %v", c, v.settled[c], s.Position)
 		}
 		v.settled[c] = s.Position
 		v.place(r, c, s.Position, s.OperationId, "settled")
 	}
 	if a := m.Attempt; a != nil {
-		if !later(a.Position, m.Settled.GetPosition()) {
+		if !journal.Later(a.Position, m.Settled.GetPosition()) {
 			v.report(r, "an attempt of what is settled, at %v of %s", a.Position, c)
 		}
 		v.place(r, c, a.Position, a.OperationId, "attempted")
@@ -201,7 +204,7 @@ func (v *verifier) checkPut(r Record, c id.Channel, m *journalv1.PutRecord) {
 }
 
 // place checks that an operation is where a record says, unless it has expired.
-func (v *verifier) place(r Record, c id.Channel, p *journalv1.Position, operation, what string) {
+func (v *verifier) place(r storage.Record, c id.Channel, p *journalv1.Position, operation, what string) {
 	if p.GetSequence() > v.accepted[c] && v.accepted[c] > 0 || p.GetSequence() >= uint64(r.Sequence) {
 		v.report(r, "operation %s of %s was %s before it was accepted", operation, c, what)
 		return
@@ -210,12 +213,12 @@ func (v *verifier) place(r Record, c id.Channel, p *journalv1.Position, operatio
 	if !kept {
 		return
 	}
-	if i := int(p.GetIndex()); i >= len(ids) || ids[i] != operation && string(FallbackID(id.OperationID(ids[i]))) != operation {
+	if i := int(p.GetIndex()); i >= len(ids) || ids[i] != operation && string(journal.FallbackID(id.OperationID(ids[i]))) != operation {
 		v.report(r, "operation %s of %s is not where it says, at %v", operation, c, p)
 	}
 }
 
-func (v *verifier) checkDone(r Record, m *journalv1.DoneRecord) {
+func (v *verifier) checkDone(r storage.Record, m *journalv1.DoneRecord) {
 	switch before := v.done[r.Subject]; {
 	case m.Sequence < before && !m.Removed:
 		v.report(r, "a hook goes back from %d to %d", before, m.Sequence)

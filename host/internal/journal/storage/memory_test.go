@@ -1,4 +1,4 @@
-package journal_test
+package storage_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 // A restart is a crash: whoever held the old store gets errors, and what was
@@ -16,25 +16,25 @@ import (
 func TestMemoryRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		old := journal.NewMemory()
+		old := storage.NewMemory()
 		add(t, ctx, old, "ev.net.a", "acknowledged")
-		old.Delay = func(journal.Entry) time.Duration { return time.Second }
+		old.Delay = func(storage.Entry) time.Duration { return time.Second }
 		appended, followed := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := old.Append(ctx, entry("ev.net.a", "not acknowledged"))
 			appended <- err
 		}()
 		go func() {
-			followed <- old.Follow(ctx, 0, func(journal.Record) error { return nil }, "ev.>")
+			followed <- old.Follow(ctx, 0, func(storage.Record) error { return nil }, "ev.>")
 		}()
 		synctest.Wait()
 		restarted := old.Restart()
 		for call, ended := range map[string]chan error{"Append": appended, "Follow": followed} {
-			if err := <-ended; !errors.Is(err, journal.ErrClosed) {
+			if err := <-ended; !errors.Is(err, storage.ErrClosed) {
 				t.Errorf("%s in progress: %v", call, err)
 			}
 		}
-		if _, err := old.Append(ctx, entry("ev.net.a", "lost")); !errors.Is(err, journal.ErrClosed) {
+		if _, err := old.Append(ctx, entry("ev.net.a", "lost")); !errors.Is(err, storage.ErrClosed) {
 			t.Errorf("Append to the old one: %v", err)
 		}
 		equal(t, texts(all(t, ctx, restarted, ">")), []string{"acknowledged", "not acknowledged"})
@@ -49,9 +49,9 @@ func TestMemoryRestart(t *testing.T) {
 func TestMemoryHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		s := journal.NewMemory()
+		s := storage.NewMemory()
 		errFull := errors.New("full")
-		s.Refuse = func(e journal.Entry) error {
+		s.Refuse = func(e storage.Entry) error {
 			if strings.HasPrefix(string(e.Data), "refuse") {
 				return errFull
 			}
@@ -63,7 +63,7 @@ func TestMemoryHooks(t *testing.T) {
 		}
 		// The answer of an append can be lost: by the server, or to a caller
 		// that no longer waits.
-		s.Delay = func(journal.Entry) time.Duration { return time.Hour }
+		s.Delay = func(storage.Entry) time.Duration { return time.Hour }
 		begun := time.Now()
 		sequences, err = s.Append(ctx, entry("ev.net.a", "4"))
 		if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || sequences[0] != 0 || took != 5*time.Second {
@@ -81,12 +81,12 @@ func TestMemoryHooks(t *testing.T) {
 // In a bubble a Follow that waits lets time pass.
 func TestMemoryFollowInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := journal.NewMemory()
+		s := storage.NewMemory()
 		go func() {
 			time.Sleep(time.Hour)
 			add(t, t.Context(), s, "ev.net.a", "late")
 		}()
-		var read []journal.Record
+		var read []storage.Record
 		check(t, follow(t.Context(), s, 0, 1, &read, "ev.>"))
 		if read[0].Time != time.Now() {
 			t.Errorf("the record bears %v, it is %v", read[0].Time, time.Now())

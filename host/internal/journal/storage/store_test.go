@@ -1,4 +1,4 @@
-package journal_test
+package storage_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/plughost/plughost/host/id"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 // testTimeout bounds a whole test; no test waits for it to pass.
@@ -24,11 +24,11 @@ const testTimeout = 2 * time.Minute
 
 // TestConformance holds both stores to what Store promises.
 func TestConformance(t *testing.T) {
-	stores := map[string]func(t *testing.T) journal.Store{
-		"JetStream": func(t *testing.T) journal.Store { return openJetStream(t, journal.Options{Dir: t.TempDir()}) },
-		"Memory":    func(*testing.T) journal.Store { return journal.NewMemory() },
+	stores := map[string]func(t *testing.T) storage.Store{
+		"JetStream": func(t *testing.T) storage.Store { return openJetStream(t, storage.Options{Dir: t.TempDir()}) },
+		"Memory":    func(*testing.T) storage.Store { return storage.NewMemory() },
 	}
-	tests := map[string]func(t *testing.T, ctx context.Context, s journal.Store){
+	tests := map[string]func(t *testing.T, ctx context.Context, s storage.Store){
 		"calls one after another are stored in order": testOrder,
 		"concurrent calls":                            testConcurrentAppends,
 		"an entry refused in the middle":              testRefusedInTheMiddle,
@@ -67,12 +67,12 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func openJetStream(t testing.TB, o journal.Options) journal.Store {
+func openJetStream(t testing.TB, o storage.Options) storage.Store {
 	t.Helper()
 	if o.Logger == nil {
 		o.Logger = hclog.New(&hclog.LoggerOptions{Output: t.Output(), Level: hclog.Warn})
 	}
-	s, err := journal.OpenJetStream(t.Context(), o)
+	s, err := storage.OpenJetStream(t.Context(), o)
 	check(t, err)
 	return s
 }
@@ -85,23 +85,23 @@ func check(t testing.TB, err error) {
 }
 
 // add appends one entry, its data being its text.
-func add(t testing.TB, ctx context.Context, s journal.Store, subject, text string) id.Sequence {
+func add(t testing.TB, ctx context.Context, s storage.Store, subject, text string) id.Sequence {
 	t.Helper()
 	sequences, err := s.Append(ctx, entry(subject, text))
 	check(t, err)
 	return sequences[0]
 }
 
-func entry(subject, text string) journal.Entry {
-	return journal.Entry{Subject: subject, Data: []byte(text)}
+func entry(subject, text string) storage.Entry {
+	return storage.Entry{Subject: subject, Data: []byte(text)}
 }
 
 // all returns the records under a filter, as Next finds them.
-func all(t testing.TB, ctx context.Context, s journal.Store, filter string) (found []journal.Record) {
+func all(t testing.TB, ctx context.Context, s storage.Store, filter string) (found []storage.Record) {
 	t.Helper()
 	for from := id.Sequence(0); ; {
 		r, err := s.Next(ctx, filter, from)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return found
 		}
 		check(t, err)
@@ -113,7 +113,7 @@ func all(t testing.TB, ctx context.Context, s journal.Store, filter string) (fou
 	}
 }
 
-func texts(records []journal.Record) (texts []string) {
+func texts(records []storage.Record) (texts []string) {
 	for _, r := range records {
 		texts = append(texts, string(r.Data))
 	}
@@ -128,10 +128,10 @@ func equal[S ~[]E, E comparable](t testing.TB, got, want S) {
 }
 
 // sorted gives the texts of records that come in no particular order.
-func sorted(records []journal.Record) []string { return slices.Sorted(slices.Values(texts(records))) }
+func sorted(records []storage.Record) []string { return slices.Sorted(slices.Values(texts(records))) }
 
 // O6 rests on this.
-func testOrder(t *testing.T, ctx context.Context, s journal.Store) {
+func testOrder(t *testing.T, ctx context.Context, s storage.Store) {
 	var want []string
 	var last id.Sequence
 	for i := range 200 {
@@ -153,7 +153,7 @@ func testOrder(t *testing.T, ctx context.Context, s journal.Store) {
 
 // Every caller is told the sequences of its own entries, and each caller's calls
 // stand in its order.
-func testConcurrentAppends(t *testing.T, ctx context.Context, s journal.Store) {
+func testConcurrentAppends(t *testing.T, ctx context.Context, s storage.Store) {
 	const callers, calls = 64, 50
 	var stored sync.Map // text by sequence
 	var group sync.WaitGroup
@@ -162,7 +162,7 @@ func testConcurrentAppends(t *testing.T, ctx context.Context, s journal.Store) {
 			subject := fmt.Sprintf("ev.net.c%d", c)
 			var last id.Sequence
 			for i := range calls {
-				entries := make([]journal.Entry, 1+i%3)
+				entries := make([]storage.Entry, 1+i%3)
 				for k := range entries {
 					entries[k] = entry(subject, fmt.Sprintf("%d/%d/%d", c, i, k))
 				}
@@ -196,10 +196,10 @@ func testConcurrentAppends(t *testing.T, ctx context.Context, s journal.Store) {
 }
 
 // What is refused is named by its place in the call; the others stand.
-func testRefusedInTheMiddle(t *testing.T, ctx context.Context, s journal.Store) {
+func testRefusedInTheMiddle(t *testing.T, ctx context.Context, s storage.Store) {
 	sequences, err := s.Append(ctx,
 		entry("ev.net.a", "first"),
-		entry("ev.net.b", strings.Repeat("x", journal.MaxRecordBytes+1)),
+		entry("ev.net.b", strings.Repeat("x", storage.MaxRecordBytes+1)),
 		entry("nosuch.net", "second"),
 		entry("ev.net.c", "third"))
 	if err == nil {
@@ -213,7 +213,7 @@ func testRefusedInTheMiddle(t *testing.T, ctx context.Context, s journal.Store) 
 	equal(t, []id.Sequence{records[0].Sequence, records[1].Sequence}, []id.Sequence{sequences[0], sequences[3]})
 }
 
-func testEndedContext(t *testing.T, ctx context.Context, s journal.Store) {
+func testEndedContext(t *testing.T, ctx context.Context, s storage.Store) {
 	ended, end := context.WithCancel(ctx)
 	end()
 	if sequences, err := s.Append(ended, entry("ev.net.a", "1")); !errors.Is(err, context.Canceled) || sequences[0] != 0 {
@@ -233,15 +233,15 @@ func testEndedContext(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 }
 
-func testSizes(t *testing.T, ctx context.Context, s journal.Store) {
-	big := make([]byte, journal.MaxRecordBytes)
+func testSizes(t *testing.T, ctx context.Context, s storage.Store) {
+	big := make([]byte, storage.MaxRecordBytes)
 	for i := range big {
 		big[i] = byte(rand.Uint32())
 	}
 	// Three tokens of 512 bytes each, in base64: the longest that there are.
 	name := strings.Repeat("n", 683)
 	long := strings.Join([]string{"parked", name, name, name}, ".")
-	entries := []journal.Entry{
+	entries := []storage.Entry{
 		{Subject: "ev.net.big", Data: big}, {Subject: "ev.net.empty"}, {Subject: long, Data: []byte("long")},
 	}
 	_, err := s.Append(ctx, entries...)
@@ -250,7 +250,7 @@ func testSizes(t *testing.T, ctx context.Context, s journal.Store) {
 		for _, filter := range []string{e.Subject, e.Subject[:strings.LastIndexByte(e.Subject, '.')] + ".>"} {
 			records, err := s.Last(ctx, filter)
 			check(t, err)
-			i := slices.IndexFunc(records, func(r journal.Record) bool { return r.Subject == e.Subject })
+			i := slices.IndexFunc(records, func(r storage.Record) bool { return r.Subject == e.Subject })
 			if i < 0 || !bytes.Equal(records[i].Data, e.Data) {
 				t.Errorf("Last of %.20s… does not give back %d bytes", filter, len(e.Data))
 			}
@@ -259,10 +259,10 @@ func testSizes(t *testing.T, ctx context.Context, s journal.Store) {
 			t.Errorf("Next of %.20s… does not give back %d bytes: %v", e.Subject, len(e.Data), err)
 		}
 	}
-	var read []journal.Record
+	var read []storage.Record
 	check(t, follow(ctx, s, 0, len(entries), &read, "ev.>", long))
 	for _, r := range read {
-		if i := slices.IndexFunc(entries, func(e journal.Entry) bool { return e.Subject == r.Subject }); !bytes.Equal(entries[i].Data, r.Data) {
+		if i := slices.IndexFunc(entries, func(e storage.Entry) bool { return e.Subject == r.Subject }); !bytes.Equal(entries[i].Data, r.Data) {
 			t.Errorf("Follow gives %d bytes for %.20s…, want %d", len(r.Data), r.Subject, len(entries[i].Data))
 		}
 	}
@@ -274,7 +274,7 @@ func testSizes(t *testing.T, ctx context.Context, s journal.Store) {
 
 // The engine compares no ids: the same event in two channels, and again in one,
 // is as many records.
-func testNoDeduplication(t *testing.T, ctx context.Context, s journal.Store) {
+func testNoDeduplication(t *testing.T, ctx context.Context, s storage.Store) {
 	_, err := s.Append(ctx, entry("ev.net.a", "event 7"), entry("ev.net.b", "event 7"), entry("ev.net.a", "event 7"))
 	check(t, err)
 	add(t, ctx, s, "ev.net.a", "event 7")
@@ -286,7 +286,7 @@ func testNoDeduplication(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 }
 
-func testBadSubjects(t *testing.T, ctx context.Context, s journal.Store) {
+func testBadSubjects(t *testing.T, ctx context.Context, s storage.Store) {
 	for _, subject := range []string{"", "ev", "ev.", "ev..a", "ev.a b", "ev.a\r\nPUB x", "ev.*", "ev.>", "copy.a", "$JS.API.STREAM.DELETE.LOG"} {
 		if sequences, err := s.Append(ctx, entry(subject, "x")); err == nil || sequences[0] != 0 {
 			t.Errorf("Append took %q", subject)
@@ -296,7 +296,7 @@ func testBadSubjects(t *testing.T, ctx context.Context, s journal.Store) {
 		t.Error("Set took a subject of the log")
 	}
 	for _, filter := range []string{"", "ev..a", "ev.>.a", "ev.a b"} {
-		if _, err := s.Next(ctx, filter, 0); err == nil || errors.Is(err, journal.ErrNotFound) {
+		if _, err := s.Next(ctx, filter, 0); err == nil || errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("Next under %q: %v", filter, err)
 		}
 		if _, err := s.Last(ctx, filter); err == nil {
@@ -323,7 +323,7 @@ func testBadSubjects(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 }
 
-func testMap(t *testing.T, ctx context.Context, s journal.Store) {
+func testMap(t *testing.T, ctx context.Context, s storage.Store) {
 	check(t, s.Set(ctx, entry("copy.net.c.1", "old"), entry("from.net.c.1.op1", "x"), entry("from.net.c.1.op2", "y"), entry("from.net.c.11.op3", "z")))
 	check(t, s.Set(ctx, entry("copy.net.c.1", "new"), entry("copy.net.d.1", "same id, other channel")))
 	check(t, s.Set(ctx))
@@ -340,12 +340,12 @@ func testMap(t *testing.T, ctx context.Context, s journal.Store) {
 	}
 }
 
-func testClosed(t *testing.T, ctx context.Context, s journal.Store) {
+func testClosed(t *testing.T, ctx context.Context, s storage.Store) {
 	add(t, ctx, s, "ev.net.a", "1")
 	check(t, s.Close())
 	check(t, s.Close())
 	sequences, err := s.Append(ctx, entry("ev.net.a", "2"))
-	if !errors.Is(err, journal.ErrClosed) || len(sequences) != 1 || sequences[0] != 0 {
+	if !errors.Is(err, storage.ErrClosed) || len(sequences) != 1 || sequences[0] != 0 {
 		t.Errorf("Append: %v, %v", sequences, err)
 	}
 	_, nextErr := s.Next(ctx, "ev.>", 0)
@@ -358,7 +358,7 @@ func testClosed(t *testing.T, ctx context.Context, s journal.Store) {
 		"Set": s.Set(ctx, entry("copy.net.a", "1")), "Purge": s.Purge(ctx, "ev.net.a", 1),
 		"Follow": s.Follow(ctx, 0, nil, "ev.>"),
 	} {
-		if !errors.Is(err, journal.ErrClosed) {
+		if !errors.Is(err, storage.ErrClosed) {
 			t.Errorf("%s: %v", call, err)
 		}
 	}
