@@ -50,7 +50,7 @@ func (o *operation) settle(ctx context.Context, as journalv1.Outcome, by journal
 		go chart()
 	}
 	o.progress.settled, o.progress.unsaved = settled, &outcome{o, charted}
-	if settled.As == journalv1.SettledAs_SETTLED_AS_UNSPECIFIED && by == journalv1.SettledBy_SETTLED_BY_ANSWER && o.takeBack == nil {
+	if settled.As == journalv1.SettledAs_SETTLED_AS_UNSPECIFIED && by == journalv1.SettledBy_SETTLED_BY_ANSWER {
 		return nil
 	}
 	return o.progress.flush(ctx)
