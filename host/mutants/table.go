@@ -19,6 +19,7 @@ const (
 	settleFile     = "host/internal/put/settle.go"
 	stageFile      = "host/internal/put/stage.go"
 	plugFile       = "host/internal/put/plug.go"
+	receiptFile    = "host/internal/put/receipt.go"
 	originsFile    = "host/internal/put/origins.go"
 	lanesFile      = "host/internal/journal/lanes.go"
 	subjectFile    = "host/internal/journal/subject/subject.go"
@@ -136,9 +137,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: receipt record skipped",
-		file: operationFile,
-		old:  "	both.Go(func() error { return o.save(ctx, &journalv1.PutRecord{Settled: settled}) })\n",
-		new:  "",
+		file: receiptFile,
+		old:  "	return p.unsaved.operation.save(ctx, nil)\n",
+		new:  "	p.unsaved.operation.finish(p.settled)\n	p.unsaved = nil\n	return nil\n",
 	},
 	{
 		name: "put: message map skipped",
@@ -148,14 +149,14 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: the gate's pass ends before the receipt's record",
-		file: operationFile,
-		old:  "	var both errgroup.Group\n",
-		new:  "	for _, pass := range o.passes {\n		pass.End()\n	}\n	var both errgroup.Group\n",
+		file: receiptFile,
+		old:  "	charted := make(chan error, 1)\n",
+		new:  "	for _, pass := range o.passes {\n		pass.End()\n	}\n	charted := make(chan error, 1)\n",
 	},
 	{
 		name: "put: no attempt record",
 		file: attemptFile,
-		old:  "	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {\n		pass.End()\n		return nil, 0, err\n	}\n",
+		old:  "	if err := o.save(ctx, a); err != nil {\n		pass.End()\n		return nil, 0, err\n	}\n",
 		new:  "",
 	},
 	{
@@ -186,7 +187,7 @@ var mutations = []mutation{
 		name: "put: that nothing was sent is not recorded",
 		file: attemptFile,
 		old:  "its RPC has ended\n	if err := o.save(",
-		new:  "its RPC has ended\n	if err := func(context.Context, *journalv1.PutRecord) error { return nil }(",
+		new:  "its RPC has ended\n	if err := func(context.Context, *journalv1.Attempt) error { return nil }(",
 	},
 	{
 		name: "put: parked without its record",

@@ -170,7 +170,8 @@ type pass struct {
 	tick      uint64
 	begun     time.Time
 	resumed   bool
-	uncertain time.Time // since when; zero: it runs
+	of        *operation // nil until its attempt is stored
+	uncertain time.Time  // since when; zero: it runs
 }
 
 func newWitness(r *run) *witness {

@@ -19,6 +19,9 @@ func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason str
 	if uncertain := o.attempt.GetUncertain(); uncertain > 1 || uncertain == 1 && verdict == plugv1.Verdict_VERDICT_UNCERTAIN {
 		reason += "; it may have been sent all the same"
 	}
+	if err := o.progress.flush(ctx); err != nil {
+		return err
+	}
 	o.reason = reason
 	o.log.Error("parked", "verdict", verdict.String(), "reason", reason)
 	record, err := o.asTried(ctx)

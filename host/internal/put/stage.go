@@ -84,6 +84,7 @@ type Stage struct {
 // progress is how far a channel has come. It is used by the channel's lane only.
 type progress struct {
 	settled  *journalv1.Settled
+	unsaved  *outcome           // that settled is of; nil once it is durable
 	attempt  *journalv1.Attempt // of the next operation, if it may have been sent
 	resumed  *gate.Pass         // holds own events since that attempt
 	reopened bool               // the next operation may have been parked before the start
@@ -192,6 +193,7 @@ func (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Reco
 		s.channels[c] = p
 	}
 	s.mu.Unlock()
+lane:
 	for _, r := range records {
 		record, err := journal.OperationsOf(r)
 		if err != nil {
@@ -209,10 +211,11 @@ func (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Reco
 			o := &operation{stage: s, channel: c, progress: p, record: op, position: position,
 				id: id.OperationID(op.Id), log: s.Logger.With("channel", c.String(), "operation", op.Id)}
 			if err := o.run(ctx); err != nil {
-				return // ctx has ended; the operation is carried out after the next start
+				break lane // ctx has ended; the operation is carried out after the next start
 			}
 		}
 	}
+	_ = p.flush(ctx)
 }
 
 func after(a, b *journalv1.Position) bool {
