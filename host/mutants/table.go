@@ -115,13 +115,13 @@ var mutations = []mutation{
 		name: "drain: done before the last out",
 		file: drainFile,
 		old:  "	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
-		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), b.channel, b.done)\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
+		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), map[id.Channel]id.Sequence{b.channel: b.done})\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
 	},
 	{
 		name: "drain: what stands after a crash is accepted again",
 		file: drainFile,
-		old:  "	b.again = !begun && b.first <= d.end\n",
-		new:  "	_ = begun\n",
+		old:  "	b.again = b.first <= d.end && d.give(c, len(records)) < mayStand\n",
+		new:  "",
 	},
 	{
 		name: "drain: what stands after a lost answer is accepted again",

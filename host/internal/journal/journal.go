@@ -199,9 +199,18 @@ func (j *Journal) Gaps(ctx context.Context, network id.NetworkID) ([]*journalv1.
 	return record.Gaps, err
 }
 
-// SaveDone stores that a hook has finished a channel's events up to sequence.
-func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, c id.Channel, sequence id.Sequence) error {
-	_, err := j.append(ctx, doneSubject(hook, c), &journalv1.DoneRecord{Sequence: uint64(sequence)})
+// SaveDone stores up to which sequence of each channel a hook has finished the events.
+// On an error some may be stored.
+func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, done map[id.Channel]id.Sequence) error {
+	var entries []storage.Entry
+	for c, sequence := range done {
+		data, err := proto.Marshal(&journalv1.DoneRecord{Sequence: uint64(sequence)})
+		if err != nil {
+			return fmt.Errorf("encode progress of hook %s: %w", hook, err)
+		}
+		entries = append(entries, storage.Entry{Subject: doneSubject(hook, c), Data: data})
+	}
+	_, err := j.store.Append(ctx, entries...)
 	return err
 }
 

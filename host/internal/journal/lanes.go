@@ -16,9 +16,9 @@ import (
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
-// Bounds of what one lane holds in memory.
+// Bounds of what one lane holds in memory, and of what a Handler is given at once.
 const (
-	laneRecords = 64
+	LaneRecords = 64
 	laneBytes   = 1 << 20
 )
 
@@ -29,7 +29,7 @@ type Handler func(ctx context.Context, c id.Channel, records []storage.Record)
 // Lanes gives the records of one kind to a Handler, channel by channel: those of
 // one channel in order and never two calls at once, different channels
 // independent of each other. A channel whose handler is slow holds at most
-// laneRecords records or about laneBytes in memory; beyond that it remembers one
+// LaneRecords records or about laneBytes in memory; beyond that it remembers one
 // sequence and reads on from the log when it gets there.
 type Lanes struct {
 	store  storage.Store
@@ -61,7 +61,7 @@ func (j *Journal) EventLanes(ctx context.Context, hook id.HookName) (*Lanes, err
 		// Its first record, under no channel, says where it begins, so that
 		// a crash before it is done with anything loses nothing.
 		registered = end
-		if err := j.SaveDone(ctx, hook, id.Channel{}, registered); err != nil {
+		if err := j.SaveDone(ctx, hook, map[id.Channel]id.Sequence{{}: registered}); err != nil {
 			return nil, fmt.Errorf("register hook %s: %w", hook, err)
 		}
 	}
@@ -190,7 +190,7 @@ func (l *lane) offer(ctx context.Context, r storage.Record) {
 	l.newest = r.Sequence
 	switch {
 	case l.behind != 0:
-	case len(l.queue) < laneRecords && l.bytes < laneBytes:
+	case len(l.queue) < LaneRecords && l.bytes < laneBytes:
 		l.queue = append(l.queue, r)
 		l.bytes += len(r.Data)
 	default:
@@ -236,7 +236,7 @@ func (l *lane) run(ctx context.Context) {
 
 // read reads up to a window of records from the log.
 func (l *lane) read(ctx context.Context, from id.Sequence) (records []storage.Record, ended bool, err error) {
-	for bytes := 0; len(records) < laneRecords && bytes < laneBytes; {
+	for bytes := 0; len(records) < LaneRecords && bytes < laneBytes; {
 		r, err := l.store.Next(ctx, l.subject, from)
 		if errors.Is(err, storage.ErrNotFound) {
 			return records, true, nil

@@ -87,7 +87,7 @@ func TestStuckLane(t *testing.T) {
 		})
 		defer stop()
 		var want []string
-		const many = 5 * laneRecords
+		const many = 5 * LaneRecords
 		for i := range many {
 			text := fmt.Sprint(i)
 			said(t, j, laneA, text)
@@ -120,10 +120,10 @@ func TestStuckLane(t *testing.T) {
 // D5: what a lane holds is bounded, whatever waits in the log.
 func TestLaneIsBounded(t *testing.T) {
 	l := &lane{active: true}
-	for s := range id.Sequence(10 * laneRecords) {
+	for s := range id.Sequence(10 * LaneRecords) {
 		l.offer(t.Context(), storage.Record{Sequence: s + 1, Data: make([]byte, 10)})
 	}
-	if len(l.queue) != laneRecords || l.behind != laneRecords+1 {
+	if len(l.queue) != LaneRecords || l.behind != LaneRecords+1 {
 		t.Errorf("%d records are held, and it reads on from %d", len(l.queue), l.behind)
 	}
 	l = &lane{active: true}
@@ -163,7 +163,7 @@ func TestWhereAHookGoesOn(t *testing.T) {
 		if got != "first second" {
 			t.Errorf("after a crash: %q", got)
 		}
-		if err := j.SaveDone(t.Context(), "new", laneA, done); err != nil {
+		if err := j.SaveDone(t.Context(), "new", map[id.Channel]id.Sequence{laneA: done}); err != nil {
 			t.Fatal(err)
 		}
 		j = openMemory(t, m.Restart())
@@ -197,7 +197,7 @@ func TestRetain(t *testing.T) {
 			}
 		}
 		for s := range 3 {
-			if err := j.SaveDone(t.Context(), "fast", laneA, sequences[s+2]); err != nil {
+			if err := j.SaveDone(t.Context(), "fast", map[id.Channel]id.Sequence{laneA: sequences[s+2]}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -206,7 +206,7 @@ func TestRetain(t *testing.T) {
 			c id.Channel
 			s id.Sequence
 		}{{"slow", laneA, sequences[1]}, {"fast", laneB, quiet}, {"slow", laneB, quiet}} {
-			if err := j.SaveDone(t.Context(), done.h, done.c, done.s); err != nil {
+			if err := j.SaveDone(t.Context(), done.h, map[id.Channel]id.Sequence{done.c: done.s}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -52,6 +52,7 @@ type Process struct {
 	// LedgerPath is the ledger's file.
 	LedgerPath string
 
+	ledger    *ledger.Tail
 	control   *client.Client
 	stdin     io.Closer
 	socketDir string
@@ -115,16 +116,16 @@ func (p *Process) start(ctx context.Context, simnetd, dir string) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("start simnetd: it did not get ready: %w", err), p.Stop())
 	}
-	p.Address, p.LedgerPath = ready.Address, ready.Ledger
+	p.Address, p.LedgerPath, p.ledger = ready.Address, ready.Ledger, ledger.NewTail(ready.Ledger)
 	return nil
 }
 
-// Ledger returns all that has happened so far.
+// Ledger returns all that has happened so far. The entries are shared: read them only.
 func (p *Process) Ledger(ctx context.Context) ([]Entry, error) {
 	if err := p.flush(ctx); err != nil {
 		return nil, err
 	}
-	return ledger.ReadFile(p.LedgerPath)
+	return p.ledger.Entries()
 }
 
 // Stop ends simnetd and waits for it; its ledger stays, complete. An error says that

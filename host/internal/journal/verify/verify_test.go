@@ -45,7 +45,7 @@ func sound(t *testing.T, j *journal.Journal) (event id.Sequence, operations []*j
 		operations = append(operations, &journalv1.Operation{Id: string(j.OperationID(event, 0, "hook", laneB, i)), Action: &plugv1.Action{}})
 	}
 	must(t, j.Accept(ctx, []journal.Accepted{{Channel: laneB, Operations: operations}}))
-	must(t, j.SaveDone(ctx, "hook", laneA, event))
+	must(t, j.SaveDone(ctx, "hook", map[id.Channel]id.Sequence{laneA: event}))
 	out, err = j.End(ctx)
 	must(t, err)
 	out--

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 )
 
@@ -90,33 +89,28 @@ type Entry struct {
 // Read returns all entries. A last line that is not finished is left out: the
 // ledger may be read while it is written.
 func Read(r io.Reader) ([]Entry, error) {
-	var entries []Entry
+	entries, _, err := read(r, nil)
+	return entries, err
+}
+
+// read adds the entries of the lines that are finished, and counts their bytes.
+func read(r io.Reader, entries []Entry) (_ []Entry, size int64, _ error) {
 	lines := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return entries, nil
+			return entries, size, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read ledger: %w", err)
+			return nil, 0, fmt.Errorf("read ledger: %w", err)
 		}
 		var e Entry
 		if err := json.Unmarshal(bytes.TrimSpace(line), &e); err != nil {
-			return nil, fmt.Errorf("read line %d of the ledger: %w", len(entries)+1, err)
+			return nil, 0, fmt.Errorf("read line %d of the ledger: %w", len(entries)+1, err)
 		}
 		if want := uint64(len(entries)) + 1; e.N != want {
-			return nil, fmt.Errorf("line %d of the ledger has the number %d", want, e.N)
+			return nil, 0, fmt.Errorf("line %d of the ledger has the number %d", want, e.N)
 		}
-		entries = append(entries, e)
+		entries, size = append(entries, e), size+int64(len(line))
 	}
-}
-
-// ReadFile reads the ledger at path.
-func ReadFile(path string) ([]Entry, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	defer f.Close()
-	return Read(f)
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,14 +32,12 @@ func TestLinesComeBackInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var texts []string
 	for i, e := range entries {
 		if e.N != uint64(i)+1 || e.Time.IsZero() {
 			t.Errorf("entry %d: %+v", i+1, e)
 		}
-		texts = append(texts, e.Text)
 	}
-	if got := strings.Join(texts, "|"); got != "one|two <b>\n|three" {
+	if got := strings.Join(texts(entries), "|"); got != "one|two <b>\n|three" {
 		t.Fatalf("got %q", got)
 	}
 }
@@ -52,9 +52,62 @@ func TestLedgersThatCannotBeTrusted(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ledger.ReadFile(filepath.Join(t.TempDir(), "none")); err == nil {
+}
+
+// A tail reads what has come since, also the rest of a line; what it gave before stays.
+func TestTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	tail := ledger.NewTail(path)
+	if _, err := tail.Entries(); err == nil {
 		t.Error("no file, no error")
 	}
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var first []ledger.Entry
+	for i, step := range []struct {
+		written string
+		want    []string
+	}{
+		{`{"n":1,"text":"one"}` + "\n" + `{"n":2,"te`, []string{"one"}},
+		{"", []string{"one"}},
+		{`xt":"two"}` + "\n" + `{"n":3,"text":"three"}` + "\n", []string{"one", "two", "three"}},
+	} {
+		if _, err := file.WriteString(step.written); err != nil {
+			t.Fatal(err)
+		}
+		entries, err := tail.Entries()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := texts(entries); !slices.Equal(got, step.want) {
+			t.Errorf("step %d: %q, want %q", i, got, step.want)
+		}
+		if first == nil {
+			first = entries
+		}
+	}
+	if got := texts(append(first, ledger.Entry{Text: "mine"})); !slices.Equal(got, []string{"one", "mine"}) {
+		t.Errorf("what was given first is %q", got)
+	}
+	if entries, err := tail.Entries(); err != nil || entries[1].Text != "two" {
+		t.Errorf("it changed for others: %+v, %v", entries, err)
+	}
+	if _, err := file.WriteString(`{"n":5}` + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tail.Entries(); err == nil || !strings.Contains(err.Error(), "line 4") {
+		t.Errorf("a line is missing: %v", err)
+	}
+}
+
+func texts(entries []ledger.Entry) (all []string) {
+	for _, e := range entries {
+		all = append(all, e.Text)
+	}
+	return all
 }
 
 type fullDisk struct{}
