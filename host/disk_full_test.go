@@ -29,7 +29,9 @@ func TestDiskFullInTraffic(t *testing.T) {
 		"no echo": {Echo: simnettest.EchoNone, Idempotent: simnettest.Duration(time.Hour)},
 		"echo":    {},
 	} {
-		t.Run(name, func(t *testing.T) { diskFullInTraffic(t, right) })
+		t.Run(name, func(t *testing.T) {
+			diskFullInTraffic(t, right)
+		})
 	}
 }
 

@@ -36,8 +36,8 @@ func TestJournalFullInTraffic(t *testing.T) {
 		}
 		said += count
 	}
-	for range 3 { // each is more than the bound, as an event and as an operation
-		say(600)
+	for range 3 { // each is more than the bound, as an event, an operation and an echo
+		say(400)
 		accepted(t, net, "b", said, h.log.String)
 		if s := state(); s.Bytes > bound+bound/4 { // an eighth, and what was on its way
 			t.Errorf("the log has %d bytes, its bound is %d", s.Bytes, bound)
@@ -51,7 +51,7 @@ func TestJournalFullInTraffic(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the plug has stopped", func() bool { return h.Status()[1].State == "stopped" })
-	say(1500)
+	say(900)
 	until(t, "the plugs wait", func() bool { return strings.Contains(state().Reason, "the journal holds 2.") })
 	if s := state(); s.Bytes > bound+bound/4 {
 		t.Errorf("the log has %d bytes, its bound is %d", s.Bytes, bound)

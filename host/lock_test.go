@@ -51,7 +51,7 @@ func (l *listener) find(text_ string) *hook.Delivery {
 // until waits until a text is given.
 func (l *listener) until(t *testing.T, text string) *hook.Delivery {
 	t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for {
 		l.mu.Lock()
 		changed := l.changed

@@ -60,7 +60,7 @@ func (x *talk) shows(what string, here, there []string) {
 	}{{x.here, here}, {x.there, there}} {
 		var got []string
 		tick := time.NewTicker(20 * time.Millisecond)
-		for limit := time.Now().Add(30 * time.Second); ; <-tick.C {
+		for limit := time.Now().Add(patience); ; <-tick.C {
 			if got = simnettest.Lines(x.board(c.name)); slices.Equal(got, c.want) {
 				break
 			}
