@@ -127,6 +127,7 @@ func (p *pair) compare() {
 func said(e simnettest.Entry) string { return strings.TrimPrefix(e.Text, "stranger: ") }
 
 func TestBridgeOnce(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, 3, simnettest.Account{})
 	p.talk(300, 0)
 	p.arrived()
@@ -139,12 +140,14 @@ func TestBridgeOnce(t *testing.T) {
 // again: each message arrives once, in order, whether the network tells by echoes
 // what it took, or knows an operation again.
 func TestKillPlugInTraffic(t *testing.T) {
+	t.Parallel()
 	for name, account := range map[string]simnettest.Account{
 		"echo":       {},
 		"idempotent": {Idempotent: simnettest.Duration(time.Hour)},
 		"no echo":    {Echo: simnettest.EchoNone, Idempotent: simnettest.Duration(time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			killPlugInTraffic(t, account)
 		})
 	}
@@ -177,6 +180,7 @@ func killPlugInTraffic(t *testing.T, account simnettest.Account) {
 
 // D1, D3, I3: the host is killed in the middle of traffic.
 func TestKillHostInTraffic(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, 4, simnettest.Account{})
 	const each, rounds = 250, 4
 	for range rounds {

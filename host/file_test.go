@@ -24,6 +24,7 @@ import (
 // A large file crosses two plugs and the host: the same bytes arrive, and the host's
 // memory doesn't grow with them.
 func TestLargeFileCrosses(t *testing.T) {
+	t.Parallel()
 	size := int64(1 << 30)
 	if testing.Short() {
 		size = 64 << 20

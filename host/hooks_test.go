@@ -70,6 +70,7 @@ func (*broken) Start(context.Context, hook.Host) error { panic("no") }
 // Hooks interact deeper: they send by themselves and learn what became of it; one that
 // doesn't start is nobody else's trouble.
 func TestHooksOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	net, plug := simulated(t, simnettest.Account{Name: "bot"})
 	p := &pinger{}
 	b := &broken{listener{changed: make(chan struct{})}}
@@ -159,6 +160,7 @@ func codeOf(err error) codes.Code {
 // An embedder sends, is told what became of it, and only then reads its own words;
 // edits, reactions and replies name messages by operation or by id.
 func TestEmbedder(t *testing.T) {
+	t.Parallel()
 	net, plug := simulated(t, simnettest.Account{Name: "bot"})
 	bot := plug("bot", "bot")
 	bot.Sources = []id.ChannelSource{"a"}

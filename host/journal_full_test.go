@@ -12,6 +12,7 @@ import (
 // way before its age. When all that is there waits for a plug that is down, the others
 // wait too and the status says so; and all arrives, once, in order, when it is back.
 func TestJournalFullInTraffic(t *testing.T) {
+	t.Parallel()
 	const bound = 2 << 20
 	net, plug := simulated(t, simnettest.Account{Name: "left"}, simnettest.Account{Name: "right"})
 	h := runHere(t, host.Options{
@@ -71,6 +72,7 @@ func TestJournalFullInTraffic(t *testing.T) {
 // D5: the files that wait take all the room there is for files: the message says so
 // in words and goes on, and so does the status.
 func TestFilesFull(t *testing.T) {
+	t.Parallel()
 	const size = 200 << 10
 	net, plug := simulated(t, simnettest.Account{Name: "left"}, simnettest.Account{Name: "right"})
 	h := runHere(t, host.Options{

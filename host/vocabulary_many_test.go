@@ -76,6 +76,7 @@ func TestKillsInTheMidstOfEverything(t *testing.T) {
 			"before": {Echo: simnettest.Before, EchoDelay: soon, AnswerDelay: soon},
 		} {
 			t.Run(name+", "+when, func(t *testing.T) {
+				t.Parallel()
 				killsInTheMidst(t, bot, c)
 			})
 		}

@@ -168,6 +168,7 @@ func bridged(t *testing.T, o host.Options, accounts map[string]simnettest.Accoun
 // Bridging 1-4, 11: everything that happens in one member arrives in the other, once,
 // whenever echoes come and whatever they say of themselves; nothing of ours comes back.
 func TestEverythingIsBridged(t *testing.T) {
+	t.Parallel()
 	const soon = simnettest.Duration(10 * time.Millisecond)
 	o := host.Options{DataDir: dataDir(t)}
 	h, talks := bridged(t, o,
