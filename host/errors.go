@@ -9,7 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/link"
 	"github.com/plughost/plughost/host/internal/subscribe"
 )
@@ -36,9 +36,9 @@ func explain(err error) error {
 		return &hook.Error{Code: call.Code, Text: call.Text}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, journal.ErrClosed), errors.Is(err, subscribe.ErrClosed):
+	case errors.Is(err, storage.ErrClosed), errors.Is(err, subscribe.ErrClosed):
 		return errStopped
-	case errors.Is(err, journal.ErrReopening):
+	case errors.Is(err, storage.ErrReopening):
 		return &hook.Error{Code: codes.Unavailable, Text: err.Error()}
 	}
 	return &hook.Error{Code: codes.Internal, Text: err.Error()}

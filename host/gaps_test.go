@@ -12,6 +12,7 @@ import (
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 )
 
@@ -162,7 +163,7 @@ func allSubscribed(t *testing.T, h *hostProcess, net *simnettest.Process, name i
 func history(t *testing.T, dataDir string, n id.NetworkID) (texts []string) {
 	t.Helper()
 	readJournal(t, dataDir, func(ctx context.Context, j *journal.Journal) error {
-		return j.ReadEvents(ctx, id.Channel{Network: n}, 1, func(_ id.Channel, r journal.Record) bool {
+		return j.ReadEvents(ctx, id.Channel{Network: n}, 1, func(_ id.Channel, r storage.Record) bool {
 			record, err := journal.EventsOf(r)
 			if err != nil {
 				t.Error(err)

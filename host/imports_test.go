@@ -26,7 +26,7 @@ var allowed = map[[2]string]bool{{"put", "gate"}: true}
 // else.
 var wrapped = map[string][]string{
 	"github.com/hashicorp/go-plugin": {"host/internal/process", "sdk/go/plug"},
-	"github.com/nats-io/":            {"host/internal/journal", "host/bench"},
+	"github.com/nats-io/":            {"host/internal/journal/storage", "host/bench"},
 	"connectrpc.com/connect":         {"host/internal/api", "proto/plughost/host/v1"},
 	"modernc.org/sqlite":             {"plugins/webchat/internal/history", "host/e2e", "host/chaos/internal/ledger"},
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 )
 
@@ -60,6 +61,7 @@ type childOptions struct {
 	Conversations []host.Conversation
 	SettleTimeout time.Duration
 	Supervision   host.Supervision
+	Ballast       int64
 }
 
 // runHost is the child's main. It prints each change of a plug's status as a
@@ -70,7 +72,7 @@ func runHost(options string) {
 		panic(err)
 	}
 	o := host.Options{DataDir: given.DataDir, Plugs: given.Plugs, Conversations: given.Conversations,
-		SettleTimeout: given.SettleTimeout, Supervision: given.Supervision}
+		SettleTimeout: given.SettleTimeout, Supervision: given.Supervision, JournalBallast: given.Ballast}
 	o.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: os.Stderr})
 	var mu sync.Mutex
 	o.Changed = func(s host.Status) {
@@ -262,7 +264,7 @@ func (h *hostProcess) stop() {
 // readJournal reads the journal of a host that has stopped.
 func readJournal(t *testing.T, dataDir string, read func(context.Context, *journal.Journal) error) {
 	t.Helper()
-	store, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: filepath.Join(dataDir, "journal"), Logger: hclog.NewNullLogger()})
+	store, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: filepath.Join(dataDir, "journal"), Logger: hclog.NewNullLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}

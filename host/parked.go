@@ -13,6 +13,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/accept"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -82,7 +83,7 @@ func (h *Host) ParkedOperation(ctx context.Context, operation id.OperationID) (*
 	}
 	p, err := h.journal.ParkedOperation(ctx, operation)
 	switch {
-	case errors.Is(err, journal.ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound):
 		return nil, notParked(operation)
 	case err != nil:
 		return nil, explain(err)
@@ -154,7 +155,7 @@ func (h *Host) resolving(ctx context.Context, operations []id.OperationID, check
 	var ordered []id.OperationID
 	for _, operation := range operations {
 		p, err := h.journal.ParkedOperation(ctx, operation)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			err = notParked(operation)
 		}
 		if err == nil {
@@ -173,7 +174,7 @@ func (h *Host) resolving(ctx context.Context, operations []id.OperationID, check
 
 func resolveError(operation id.OperationID, err error) error {
 	switch {
-	case errors.Is(err, journal.ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound):
 		return notParked(operation)
 	case errors.Is(err, accept.ErrDropped):
 		return wasDropped(operation)

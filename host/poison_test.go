@@ -11,6 +11,7 @@ import (
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 )
 
@@ -49,7 +50,7 @@ func TestPoison(t *testing.T) {
 		t.Errorf("the channel of the poison has %d messages, want the one behind it", n)
 	}
 
-	store, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: filepath.Join(o.DataDir, "journal"), Logger: hclog.NewNullLogger()})
+	store, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: filepath.Join(o.DataDir, "journal"), Logger: hclog.NewNullLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}

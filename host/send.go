@@ -17,6 +17,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/accept"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -232,7 +233,7 @@ func (h *Host) key(ctx context.Context, ref *hook.Ref) (*journalv1.MessageKey, e
 			return nil, invalid("a message is named by its operation or by its channel and id, not by both")
 		}
 		p, err := h.journal.Find(ctx, ref.Operation)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil, notFound(ref.Operation)
 		}
 		if err != nil {

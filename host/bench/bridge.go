@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
@@ -153,7 +153,7 @@ func (s *suite) bridged(ctx context.Context, l layout, ahead int, d time.Duratio
 // gave that record. It fails if the journal holds an attempt that is not settled.
 // The host must have stopped.
 func (w *world) settled(ctx context.Context) (last time.Time, err error) {
-	store, err := journal.OpenJetStream(ctx, journal.Options{Dir: filepath.Join(w.dataDir(), "journal")})
+	store, err := storage.OpenJetStream(ctx, storage.Options{Dir: filepath.Join(w.dataDir(), "journal")})
 	if err != nil {
 		return last, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/intake"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -62,18 +63,18 @@ func intakeRate(ctx context.Context, s *suite) ([]figure, error) {
 // taken is a run of the real intake.
 type taken struct {
 	perSecond float64
-	entries   []journal.Entry // what it wrote, in order
+	entries   []storage.Entry // what it wrote, in order
 }
 
 // recorder keeps what is appended. It copies nothing: entries are not changed
 // after an append.
 type recorder struct {
-	journal.Store
+	storage.Store
 	mu      sync.Mutex
-	entries []journal.Entry
+	entries []storage.Entry
 }
 
-func (r *recorder) Append(ctx context.Context, entries ...journal.Entry) ([]id.Sequence, error) {
+func (r *recorder) Append(ctx context.Context, entries ...storage.Entry) ([]id.Sequence, error) {
 	r.mu.Lock()
 	r.entries = append(r.entries, entries...)
 	r.mu.Unlock()
@@ -130,13 +131,13 @@ func (s *suite) intakeOnce(ctx context.Context, batches int) (taken, error) {
 		return taken{}, err
 	}
 	defer os.RemoveAll(dir)
-	store, err := journal.OpenJetStream(ctx, journal.Options{Dir: dir})
+	store, err := storage.OpenJetStream(ctx, storage.Options{Dir: dir})
 	if err != nil {
 		return taken{}, err
 	}
 	defer store.Close()
 	// Room for all: growing is not the intake's work.
-	r := &recorder{Store: store, entries: make([]journal.Entry, 0, batches*(intakeChannels+1)+1)}
+	r := &recorder{Store: store, entries: make([]storage.Entry, 0, batches*(intakeChannels+1)+1)}
 	j, err := journal.Open(ctx, r)
 	if err != nil {
 		return taken{}, err
@@ -161,7 +162,7 @@ func (s *suite) intakeOnce(ctx context.Context, batches int) (taken, error) {
 }
 
 // bareOnce publishes the same records without us, and gives the rate in events.
-func (s *suite) bareOnce(entries []journal.Entry) (perSecond float64, err error) {
+func (s *suite) bareOnce(entries []storage.Entry) (perSecond float64, err error) {
 	dir, err := os.MkdirTemp(s.dir, "n")
 	if err != nil {
 		return 0, err

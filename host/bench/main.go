@@ -51,6 +51,7 @@ type measurement struct {
 
 var measurements = []measurement{
 	{[]string{"bridge"}, bridge},
+	{[]string{"relay"}, relayRate},
 	{[]string{"bridge_1to9"}, bridgeToNine},
 	{[]string{"bridge_50ms"}, bridgeSlow},
 	{[]string{"bridge_50ms_1000ch"}, bridgeThousand},

@@ -15,6 +15,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/link"
 	"github.com/plughost/plughost/host/internal/process"
 	"github.com/plughost/plughost/host/internal/put"
@@ -93,7 +94,7 @@ func putLatency(ctx context.Context, s *suite) ([]figure, error) {
 type putter struct {
 	dir     string
 	net     *simnettest.Process
-	store   journal.Store
+	store   storage.Store
 	journal *journal.Journal
 	plug    *process.Process
 	stop    context.CancelFunc
@@ -184,7 +185,7 @@ func (s *suite) newPutter(ctx context.Context) (p *putter, err error) {
 	if p.net, err = simnettest.Start(ctx, filepath.Join(s.bin, "simnetd"), p.dir); err != nil {
 		return p, err
 	}
-	if p.store, err = journal.OpenJetStream(ctx, journal.Options{Dir: filepath.Join(p.dir, "journal")}); err != nil {
+	if p.store, err = storage.OpenJetStream(ctx, storage.Options{Dir: filepath.Join(p.dir, "journal")}); err != nil {
 		return p, err
 	}
 	if p.journal, err = journal.Open(ctx, p.store); err != nil {

@@ -49,12 +49,25 @@ type layout struct {
 
 // newWorld starts networks and host and waits until every plug is ready.
 func (s *suite) newWorld(ctx context.Context, l layout) (w *world, err error) {
-	w = &world{suite: s, targets: l.targets}
+	w, err = s.newNetworks(ctx, l)
 	defer func() {
 		if err != nil {
 			w.close()
 		}
 	}()
+	if err != nil {
+		return w, err
+	}
+	if err := os.WriteFile(w.config(), []byte(w.yaml(l.pairs, l.settings)), 0o600); err != nil {
+		return w, err
+	}
+	w.api = api.NewClient(w.dataDir())
+	return w, w.start(ctx)
+}
+
+// newNetworks is a world without a host. It is to be closed, also after an error.
+func (s *suite) newNetworks(ctx context.Context, l layout) (w *world, err error) {
+	w = &world{suite: s, targets: l.targets}
 	if w.dir, err = os.MkdirTemp(s.dir, "w"); err != nil {
 		return w, err
 	}
@@ -75,11 +88,7 @@ func (s *suite) newWorld(ctx context.Context, l layout) (w *world, err error) {
 			return w, err
 		}
 	}
-	if err := os.WriteFile(w.config(), []byte(w.yaml(l.pairs, l.settings)), 0o600); err != nil {
-		return w, err
-	}
-	w.api = api.NewClient(w.dataDir())
-	return w, w.start(ctx)
+	return w, nil
 }
 
 // targetsOf names the channels on the right in which a channel's messages arrive.

@@ -19,9 +19,10 @@ const (
 	settleFile     = "host/internal/put/settle.go"
 	stageFile      = "host/internal/put/stage.go"
 	plugFile       = "host/internal/put/plug.go"
+	receiptFile    = "host/internal/put/receipt.go"
 	originsFile    = "host/internal/put/origins.go"
 	lanesFile      = "host/internal/journal/lanes.go"
-	mapFile        = "host/internal/journal/map.go"
+	subjectFile    = "host/internal/journal/subject/subject.go"
 	operationsFile = "host/internal/journal/operations.go"
 )
 
@@ -114,13 +115,13 @@ var mutations = []mutation{
 		name: "drain: done before the last out",
 		file: drainFile,
 		old:  "	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
-		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), b.channel, b.done)\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
+		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), map[id.Channel]id.Sequence{b.channel: b.done})\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
 	},
 	{
 		name: "drain: what stands after a crash is accepted again",
 		file: drainFile,
-		old:  "	b.again = !begun && b.first <= d.end\n",
-		new:  "	_ = begun\n",
+		old:  "	b.again = b.first <= d.end && d.give(c, len(records)) < mayStand\n",
+		new:  "",
 	},
 	{
 		name: "drain: what stands after a lost answer is accepted again",
@@ -136,9 +137,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: receipt record skipped",
-		file: operationFile,
-		old:  "	both.Go(func() error { return o.save(ctx, &journalv1.PutRecord{Settled: settled}) })\n",
-		new:  "",
+		file: receiptFile,
+		old:  "	return p.unsaved.operation.save(ctx, nil)\n",
+		new:  "	p.unsaved.operation.finish(p.settled)\n	p.unsaved = nil\n	return nil\n",
 	},
 	{
 		name: "put: message map skipped",
@@ -148,14 +149,14 @@ var mutations = []mutation{
 	},
 	{
 		name: "put: the gate's pass ends before the receipt's record",
-		file: operationFile,
-		old:  "	var both errgroup.Group\n",
-		new:  "	for _, pass := range o.passes {\n		pass.End()\n	}\n	var both errgroup.Group\n",
+		file: receiptFile,
+		old:  "	charted := make(chan error, 1)\n",
+		new:  "	for _, pass := range o.passes {\n		pass.End()\n	}\n	charted := make(chan error, 1)\n",
 	},
 	{
 		name: "put: no attempt record",
 		file: attemptFile,
-		old:  "	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {\n		pass.End()\n		return nil, 0, err\n	}\n",
+		old:  "	if err := o.save(ctx, a); err != nil {\n		pass.End()\n		return nil, 0, err\n	}\n",
 		new:  "",
 	},
 	{
@@ -186,7 +187,7 @@ var mutations = []mutation{
 		name: "put: that nothing was sent is not recorded",
 		file: attemptFile,
 		old:  "its RPC has ended\n	if err := o.save(",
-		new:  "its RPC has ended\n	if err := func(context.Context, *journalv1.PutRecord) error { return nil }(",
+		new:  "its RPC has ended\n	if err := func(context.Context, *journalv1.Attempt) error { return nil }(",
 	},
 	{
 		name: "put: parked without its record",
@@ -312,7 +313,7 @@ var mutations = []mutation{
 		name: "put: origins only of what is settled",
 		file: originsFile,
 		old:  "	op, err := s.Journal.Issued(ctx, c.Network, base)\n",
-		new:  "	op, err := (*journalv1.Operation)(nil), error(journal.ErrNotFound)\n",
+		new:  "	op, err := (*journalv1.Operation)(nil), error(storage.ErrNotFound)\n",
 	},
 	{
 		name: "put: every part is the primary one",
@@ -340,9 +341,9 @@ var mutations = []mutation{
 	},
 	{
 		name: "journal: the message map has one key for all channels",
-		file: mapFile,
-		old:  "token(m.Channel.Network), token(m.Channel.Source), token(m.ID))",
-		new:  "token(m.Channel.Network), token(\"\"), token(m.ID))",
+		file: subjectFile,
+		old:  "Token(m.Channel.Network), Token(m.Channel.Source), Token(m.ID))",
+		new:  "Token(m.Channel.Network), Token(\"\"), Token(m.ID))",
 	},
 	{
 		name: "journal: operation ids change when a hook runs again",
@@ -371,8 +372,8 @@ var mutations = []mutation{
 	{
 		name: "put: one operation at a time in all channels",
 		file: stageFile,
-		old:  "func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	s.mu.Lock()\n",
-		new:  "var ones sync.Map // made where it is used, so that it is of the bubble\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {\n	made, _ := ones.LoadOrStore(s, make(chan struct{}, 1))\n	one := made.(chan struct{})\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
+		old:  "func (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {\n	s.mu.Lock()\n",
+		new:  "var ones sync.Map // made where it is used, so that it is of the bubble\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {\n	made, _ := ones.LoadOrStore(s, make(chan struct{}, 1))\n	one := made.(chan struct{})\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
 	},
 	{
 		name: "intake: what was refused is dropped",

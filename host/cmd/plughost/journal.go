@@ -15,6 +15,8 @@ import (
 
 	"github.com/plughost/plughost/host/internal/api"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/verify"
 	hostv1 "github.com/plughost/plughost/proto/plughost/host/v1"
 )
 
@@ -60,7 +62,7 @@ func (cmd journalInfoCommand) Run() error {
 
 // stopped reads what a host that does not run has stored.
 func (cmd journalInfoCommand) stopped(ctx context.Context) (info *hostv1.GetJournalResponse, err error) {
-	err = cmd.read(ctx, func(store journal.Store) error {
+	err = cmd.read(ctx, func(store storage.Store) error {
 		j, err := journal.Inspect(ctx, store)
 		if err != nil {
 			return err
@@ -77,14 +79,14 @@ func (cmd journalInfoCommand) stopped(ctx context.Context) (info *hostv1.GetJour
 }
 
 // read opens the journal of a host that does not run.
-func (f hostFlags) read(ctx context.Context, do func(journal.Store) error) error {
+func (f hostFlags) read(ctx context.Context, do func(storage.Store) error) error {
 	dir, err := f.dir()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	store, err := journal.OpenStopped(ctx, filepath.Join(dir, "journal"))
+	store, err := storage.OpenStopped(ctx, filepath.Join(dir, "journal"))
 	if err != nil {
 		return err
 	}
@@ -183,8 +185,8 @@ type journalVerifyCommand struct {
 
 // Run reads all that is stored.
 func (cmd journalVerifyCommand) Run() error {
-	return cmd.read(context.Background(), func(store journal.Store) error {
-		report, err := journal.Verify(context.Background(), store, func(f journal.Finding) {
+	return cmd.read(context.Background(), func(store storage.Store) error {
+		report, err := verify.Journal(context.Background(), store, func(f verify.Finding) {
 			fmt.Println(printable(f.String()))
 		})
 		if err != nil {

@@ -24,7 +24,7 @@ import (
 
 	"github.com/plughost/plughost/host"
 	"github.com/plughost/plughost/host/internal/api"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 // update rewrites what the scripts compare with.
@@ -295,9 +295,9 @@ func store(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := journal.OpenStopped(ctx, filepath.Join(ts.MkAbs(args[0]), "journal"))
+	s, err := storage.OpenStopped(ctx, filepath.Join(ts.MkAbs(args[0]), "journal"))
 	ts.Check(err)
-	_, err = s.Append(ctx, journal.Entry{Subject: args[1], Data: data})
+	_, err = s.Append(ctx, storage.Entry{Subject: args[1], Data: data})
 	ts.Check(errors.Join(err, s.Close()))
 }
 

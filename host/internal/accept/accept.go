@@ -14,6 +14,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -159,7 +160,7 @@ func (s *Stage) keep(name id.OperationID, r *Result) {
 	s.recent[name] = r
 }
 
-// Find tells what became of an operation, or that it waits; journal.ErrNotFound if
+// Find tells what became of an operation, or that it waits; storage.ErrNotFound if
 // none of this id was accepted, or if it was finished too long ago.
 func (s *Stage) Find(ctx context.Context, operation id.OperationID) (*Result, error) {
 	s.mu.Lock()
@@ -216,4 +217,4 @@ func (s *Stage) Wait(ctx context.Context, operation id.OperationID) (*Result, er
 }
 
 // IsNotFound tells whether an error says that there is no such operation.
-func IsNotFound(err error) bool { return errors.Is(err, journal.ErrNotFound) }
+func IsNotFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }

@@ -21,7 +21,7 @@ var (
 // returns the new one's id. However often it is called, and whatever crashes in
 // between, that is one operation: the acceptance alone decides, and what is left to
 // be written behind it the put stage writes too, before it carries the operation out.
-// Its error is journal.ErrNotFound for one that is not parked, or ErrDropped.
+// Its error is storage.ErrNotFound for one that is not parked, or ErrDropped.
 func (s *Stage) PutBack(ctx context.Context, operation id.OperationID) (id.OperationID, error) {
 	s.parked.Lock()
 	defer s.parked.Unlock()
@@ -38,7 +38,7 @@ func (s *Stage) PutBack(ctx context.Context, operation id.OperationID) (id.Opera
 	return putBack, s.resolve(ctx, p.Channel, operation, putBack)
 }
 
-// Drop gives a parked operation up for good. Its error is journal.ErrNotFound for one
+// Drop gives a parked operation up for good. Its error is storage.ErrNotFound for one
 // that is not parked, or ErrPutBack.
 func (s *Stage) Drop(ctx context.Context, operation id.OperationID) error {
 	s.parked.Lock()

@@ -21,6 +21,7 @@ import (
 	"github.com/plughost/plughost/host/internal/backfill"
 	"github.com/plughost/plughost/host/internal/intake"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -65,7 +66,7 @@ func said(c string, n int, begin time.Time) *plugv1.Event {
 // world is an intake over a journal in memory, whose plug has a history.
 type world struct {
 	t       *testing.T
-	store   *journal.Memory
+	store   *storage.Memory
 	journal *journal.Journal
 	in      *intake.Intake
 	kept    *kept
@@ -75,7 +76,7 @@ type world struct {
 func inBubble(t *testing.T, test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, store: journal.NewMemory(), kept: &kept{messages: map[string][]*plugv1.Event{}}, begin: time.Now()}
+		w := &world{t: t, store: storage.NewMemory(), kept: &kept{messages: map[string][]*plugv1.Event{}}, begin: time.Now()}
 		w.open()
 		test(w)
 	})
@@ -146,7 +147,7 @@ func (w *world) run(h backfill.History, channels ...id.ChannelSource) {
 // stored lists what the journal has of a channel, what came as history in brackets.
 func (w *world) stored(c id.ChannelSource) (list []string) {
 	w.t.Helper()
-	err := w.journal.ReadEvents(w.t.Context(), id.Channel{Network: "n", Source: c}, 1, func(_ id.Channel, r journal.Record) bool {
+	err := w.journal.ReadEvents(w.t.Context(), id.Channel{Network: "n", Source: c}, 1, func(_ id.Channel, r storage.Record) bool {
 		record, err := journal.EventsOf(r)
 		if err != nil {
 			w.t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -25,7 +26,7 @@ type Journal interface {
 	OperationID(event id.Sequence, index int, h id.HookName, target id.Channel, ordinal int) id.OperationID
 	Accept(ctx context.Context, accepted []journal.Accepted) error
 	Standing(ctx context.Context, c id.Channel, after id.Sequence) (map[id.OperationID]bool, error)
-	SaveDone(ctx context.Context, h id.HookName, c id.Channel, s id.Sequence) error
+	SaveDone(ctx context.Context, h id.HookName, done map[id.Channel]id.Sequence) error
 	End(ctx context.Context) (id.Sequence, error)
 }
 
@@ -73,14 +74,20 @@ type Drain struct {
 	directory Directory
 	log       hclog.Logger
 
-	lanes *journal.Lanes
-	end   id.Sequence // records up to here may have been answered before a crash
-	begun sync.Map    // id.Channel of each lane that has begun in this life
+	lanes    *journal.Lanes
+	progress *progress
+	end      id.Sequence // records up to here may have been answered before a crash
+
+	mu    sync.Mutex
+	given map[id.Channel]int // records of each channel in this life, up to mayStand
 }
 
 // New makes the drain of a hook.
 func New(h hook.Hook, j Journal, g Gate, o Origins, d Directory, log hclog.Logger) *Drain {
-	return &Drain{hook: h, journal: j, gate: g, origins: o, directory: d, log: log.Named("drain").With("hook", string(h.Name()))}
+	drain := &Drain{hook: h, journal: j, gate: g, origins: o, directory: d, given: map[id.Channel]int{},
+		log: log.Named("drain").With("hook", string(h.Name()))}
+	drain.progress = newProgress(drain.saveDone)
+	return drain
 }
 
 // Open finds where the hook goes on. It is called once, before Run and before
@@ -95,16 +102,14 @@ func (d *Drain) Open(ctx context.Context) (err error) {
 
 // Run yields until ctx ends.
 func (d *Drain) Run(ctx context.Context) error {
+	defer d.progress.run(ctx)()
 	return d.lanes.Run(ctx, d.handle)
 }
 
 // handle yields records of one channel to the hook.
-func (d *Drain) handle(ctx context.Context, c id.Channel, records []journal.Record) {
+func (d *Drain) handle(ctx context.Context, c id.Channel, records []storage.Record) {
 	b := &batch{Drain: d, channel: c, first: records[0].Sequence}
-	// Only the first batch after a start can have been accepted in part: lanes
-	// hand out again what the last one before a crash was made of.
-	_, begun := d.begun.LoadOrStore(c, true)
-	b.again = !begun && b.first <= d.end
+	b.again = b.first <= d.end && d.give(c, len(records)) < mayStand
 	for _, r := range records {
 		record, err := journal.EventsOf(r)
 		if err != nil {
@@ -119,9 +124,35 @@ func (d *Drain) handle(ctx context.Context, c id.Channel, records []journal.Reco
 			}
 		}
 		b.done = r.Sequence
+		b.records++
 	}
 	_ = b.flush(ctx)
 }
+
+// give counts what a channel's lane is given in this life, and returns how much that was
+// before.
+func (d *Drain) give(c id.Channel, records int) (before int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before = d.given[c]
+	d.given[c] = min(before+records, mayStand)
+	return before
+}
+
+// saveDone tries until it succeeds or ctx has ended, and then once more: a host that is
+// stopped yields nothing again.
+func (d *Drain) saveDone(ctx context.Context, done map[id.Channel]id.Sequence) error {
+	save := func(ctx context.Context) error { return d.journal.SaveDone(ctx, d.hook.Name(), done) }
+	if err := d.retry(ctx, "the journal refused progress", func() error { return save(ctx) }); err == nil {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+	defer cancel()
+	return save(bounded)
+}
+
+// lastSave bounds the last write of a host that is being stopped.
+const lastSave = 2 * time.Second
 
 // batch is a run of records of one channel on their way through the hook.
 type batch struct {
@@ -130,6 +161,7 @@ type batch struct {
 	first    id.Sequence // the batch's first record
 	again    bool        // its operations may stand already
 	done     id.Sequence // last record wholly yielded
+	records  int         // wholly yielded and not noted
 	accepted []journal.Accepted
 	standing map[id.Channel]map[id.OperationID]bool
 }
@@ -280,7 +312,7 @@ func (b *batch) stands(ctx context.Context, target id.Channel, operation id.Oper
 	return b.standing[target][operation], nil
 }
 
-// flush makes durable what was collected, and then that the hook is done with
+// flush makes durable what was collected, and then notes that the hook is done with
 // it. Its error is the context's.
 func (b *batch) flush(ctx context.Context) error {
 	if len(b.accepted) > 0 {
@@ -305,10 +337,8 @@ func (b *batch) flush(ctx context.Context) error {
 	if b.done == 0 {
 		return nil
 	}
-	err := b.retry(ctx, "the journal refused progress", func() error {
-		return b.journal.SaveDone(ctx, b.hook.Name(), b.channel, b.done)
-	})
-	b.done = 0
+	err := b.progress.note(ctx, b.channel, b.done, b.records)
+	b.done, b.records = 0, 0
 	return err
 }
 
@@ -327,14 +357,19 @@ func (b *batch) drop(ctx context.Context) error {
 	return nil
 }
 
-// retry tries until it succeeds or ctx ends.
+// retry is Drain.retry for the batch's channel.
 func (b *batch) retry(ctx context.Context, what string, try func() error) error {
+	return b.Drain.retry(ctx, what, try, "channel", b.channel.String())
+}
+
+// retry tries until it succeeds or ctx ends.
+func (d *Drain) retry(ctx context.Context, what string, try func() error, of ...any) error {
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 10*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, try() },
 		backoff.WithBackOff(policy), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, next time.Duration) {
-			b.log.Warn(what, "channel", b.channel.String(), "error", err, "next_try", next)
+			d.log.Warn(what, append(of, "error", err, "next_try", next)...)
 		}))
 	return err
 }

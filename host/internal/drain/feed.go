@@ -9,6 +9,7 @@ import (
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -56,7 +57,7 @@ func OpenFeed(ctx context.Context, name id.HookName, from id.Sequence, j FeedJou
 func (f *Feed) Run(ctx context.Context) error { return f.lanes.Run(ctx, f.handle) }
 
 // handle yields records of one channel.
-func (f *Feed) handle(ctx context.Context, c id.Channel, records []journal.Record) {
+func (f *Feed) handle(ctx context.Context, c id.Channel, records []storage.Record) {
 	if !f.taker.Wants(c) {
 		f.taker.Passed(c, records[len(records)-1].Sequence)
 		return

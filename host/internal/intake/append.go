@@ -11,6 +11,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -83,7 +84,7 @@ func (in *Intake) runs(ctx context.Context, events []*plugv1.Event) ([][]journal
 			o = &open{round: 0}
 			current[c] = o
 			rounds, o.run = place(rounds, o.round, journal.Run{Channel: c, Record: &journalv1.EventsRecord{ReceivedTime: now}})
-		case o.bytes+size > journal.MaxRecordBytes || len(rounds[o.round][o.run].Record.Events) == plugv1.MaxBatchEvents:
+		case o.bytes+size > storage.MaxRecordBytes || len(rounds[o.round][o.run].Record.Events) == plugv1.MaxBatchEvents:
 			o.round, o.bytes = o.round+1, 0
 			rounds, o.run = place(rounds, o.round, journal.Run{Channel: c, Record: &journalv1.EventsRecord{ReceivedTime: now}})
 		}
@@ -145,7 +146,7 @@ func (in *Intake) append(ctx context.Context, rounds [][]journal.Run) error {
 func (in *Intake) standing(ctx context.Context, run journal.Run) (s id.Sequence, err error) {
 	err = in.until(ctx, func() error {
 		r, err := in.o.Journal.LastEvents(ctx, run.Channel)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/moves"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -74,7 +74,7 @@ func (in *Intake) completeRemoved(ctx context.Context, c id.Channel, e *plugv1.E
 	}
 	return in.until(ctx, func() error {
 		felt, err := in.o.Journal.Felt(ctx, c, r.ReactionId)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil // older than the map; hooks make nothing of it
 		}
 		if err != nil {

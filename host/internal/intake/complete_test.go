@@ -12,6 +12,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -65,7 +66,7 @@ func hear(t *testing.T, j *journal.Journal, events ...*plugv1.Event) (*watcher, 
 
 func open(t *testing.T) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(t.Context(), journal.NewMemory())
+	j, err := journal.Open(t.Context(), storage.NewMemory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestOriginals(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, r, err)
 		}
 	}
-	if _, err := j.Original(t.Context(), id.Message{Channel: id.Channel{Network: "n", Source: "c"}, ID: "plain"}); !errors.Is(err, journal.ErrNotFound) {
+	if _, err := j.Original(t.Context(), id.Message{Channel: id.Channel{Network: "n", Source: "c"}, ID: "plain"}); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("a message that has no more than its id: %v", err)
 	}
 }
@@ -165,7 +166,7 @@ func TestBestEffortIsNotStored(t *testing.T) {
 	if len(w.events) != 0 || len(passing) != 2 {
 		t.Errorf("stored %v, passed by %v", w.events, passing)
 	}
-	if _, err := j.LastEvents(t.Context(), id.Channel{Network: "n", Source: "c"}); !errors.Is(err, journal.ErrNotFound) {
+	if _, err := j.LastEvents(t.Context(), id.Channel{Network: "n", Source: "c"}); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("in the journal: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -23,7 +24,7 @@ type fullUntil struct {
 
 func (j fullUntil) Room() error {
 	if time.Now().Before(j.time) {
-		return journal.ErrFull
+		return storage.ErrFull
 	}
 	return nil
 }

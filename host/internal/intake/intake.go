@@ -9,6 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/moves"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -31,8 +32,8 @@ type Journal interface {
 	Gaps(ctx context.Context, n id.NetworkID) ([]*journalv1.GapRecord, error)
 	SaveGaps(ctx context.Context, n id.NetworkID, gaps []*journalv1.GapRecord) error
 	Cursors(ctx context.Context, n id.NetworkID) ([]journal.Cursor, error)
-	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
-	LastEvents(ctx context.Context, c id.Channel) (journal.Record, error)
+	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, storage.Record) bool) error
+	LastEvents(ctx context.Context, c id.Channel) (storage.Record, error)
 	Room() error
 	End(ctx context.Context) (id.Sequence, error)
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -134,7 +135,7 @@ func (in *Intake) load(ctx context.Context, cursors []journal.Cursor) error {
 // read gives the events that are kept under a channel, or with an empty source all of the
 // network, from a record on, and the source of each.
 func (in *Intake) read(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.ChannelSource, *plugv1.Event)) error {
-	return in.o.Journal.ReadEvents(ctx, c, from, func(_ id.Channel, r journal.Record) bool {
+	return in.o.Journal.ReadEvents(ctx, c, from, func(_ id.Channel, r storage.Record) bool {
 		record, err := journal.EventsOf(r)
 		if err != nil {
 			in.log.Error("journal record not readable", "sequence", r.Sequence, "error", err)

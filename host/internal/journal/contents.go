@@ -8,17 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
-
-// kindNames are the names of the kinds of records for people.
-var kindNames = map[string]string{
-	kindMeta: "meta", kindInstance: "instances", kindEvents: "events", kindCursor: "cursors", kindGap: "gaps", kindMoved: "moves",
-	kindOut: "operations", kindPut: "puts", kindDone: "progress of hooks", kindParked: "parked",
-	kindCopy: "copies", kindFrom: "copies by source", kindOriginal: "originals", kindReacted: "our reactions",
-	kindFelt: "reactions by id", kindFeels: "reactions by user", kindKnown: "known names", kindAvatar: "avatars",
-	kindRequest: "requests",
-}
 
 // Contents is what a journal holds.
 type Contents struct {
@@ -47,7 +40,7 @@ func (j *Journal) Contents(ctx context.Context) (*Contents, error) {
 		return nil, err
 	}
 	for kind, n := range counts {
-		c.Counts = append(c.Counts, Count{cmp.Or(kindNames[kind], kind), n})
+		c.Counts = append(c.Counts, Count{cmp.Or(subject.Names[kind], kind), n})
 	}
 	slices.SortFunc(c.Counts, func(a, b Count) int {
 		return cmp.Or(cmp.Compare(b.Records, a.Records), cmp.Compare(a.Kind, b.Kind))
@@ -63,7 +56,7 @@ func (j *Journal) Contents(ctx context.Context) (*Contents, error) {
 		c.Waiting += q.Waiting
 		c.Parked += q.Parked
 	}
-	records, err := j.store.Last(ctx, subject(kindCursor, ">"))
+	records, err := j.store.Last(ctx, subject.Join(subject.Cursor, ">"))
 	if err != nil {
 		return nil, fmt.Errorf("read cursors: %w", err)
 	}
@@ -87,7 +80,7 @@ func (j *Journal) span(ctx context.Context) (oldest, newest time.Time, err error
 		return oldest, newest, err
 	}
 	first, err := j.store.Next(ctx, ">", 2)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return oldest, newest, nil
 	}
 	if err != nil {

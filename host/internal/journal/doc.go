@@ -1,5 +1,6 @@
 // Package journal is the durable record: events, operations, how far puts and
-// hooks have come, and the message map.
+// hooks have come, and the message map. How it is kept is package storage's, under which
+// subjects package subject's; package verify checks that all of it agrees.
 //
 // Takes: what the stages want kept, as protobuf records.
 // Gives: the same back, in order, channel by channel (Lanes), also after a
@@ -15,25 +16,24 @@
 //
 // # What gives way
 //
-// Each bound that is reached is in State.Reason, in words, and in the log.
+// Each bound that is reached is in storage.State.Reason, in words, and in the log.
 //
 //   - Age: what is finished goes after a time (Retain). What waits, is parked or holds
 //     a cursor never does.
-//   - Bytes: at 15/16 of Options.MaxBytes what is finished goes whatever its age,
+//   - Bytes: at 15/16 of storage.Options.MaxBytes what is finished goes whatever its age,
 //     oldest first, until an eighth is free (MakeRoom). When nothing finished is left
-//     and the bound is reached, events, cursors and gaps are refused (ErrFull), so
+//     and the bound is reached, events, cursors and gaps are refused (storage.ErrFull), so
 //     the plugs wait; clients are refused too. Until 9/8 of the bound are taken the
 //     operations that the events already here lead to, and what a network says for
 //     which operations wait, since they may wait for that. Records of progress
 //     always are taken. The bound is on the records; their files may take more, until
 //     the engine has compacted what was removed.
-//   - The map: at Options.MapMax entries, and for each after Options.MapAge, the oldest
+//   - The map: at storage.Options.MapMax entries, and for each after MapAge, the oldest
 //     go; edits, deletes and reactions to those messages are no longer carried over.
-//   - The disk: when less than a quarter of Options.Ballast is free beside it, the
+//   - The disk: when less than a quarter of storage.Options.Ballast is free beside it, the
 //     ballast is given up and events, cursors and gaps are refused as above, so its
 //     room is there for what still has to be delivered. It is taken again, and events
 //     are, when the disk has room for it and half as much again.
-//   - The disk, to the last byte: records are no longer answered. The embedded server
-//     never recovers from that by itself, so it is opened anew, in place, once there is
-//     room: nothing acknowledged is lost, and every Follow goes on where it was.
+//   - The disk, to the last byte: nothing is stored until there is room. See package
+//     storage.
 package journal

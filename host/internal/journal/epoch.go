@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -38,16 +40,16 @@ func (j *Journal) epoch(s id.Sequence) []byte {
 // Open reads the journal's meta records, or makes the first in an empty store. Where
 // the machine was booted since, it makes another: a power loss may have taken records
 // after which the network knows operations, and their sequences are given again (D6).
-func Open(ctx context.Context, store Store) (*Journal, error) {
+func Open(ctx context.Context, store storage.Store) (*Journal, error) {
 	// Without a name of the boot there is never another one.
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return open(ctx, store, strings.TrimSpace(string(boot)))
 }
 
-func open(ctx context.Context, store Store, boot string) (*Journal, error) {
+func open(ctx context.Context, store storage.Store, boot string) (*Journal, error) {
 	j, err := Inspect(ctx, store)
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound):
 		j = &Journal{store: store}
 	case err != nil:
 		return nil, err
@@ -58,7 +60,7 @@ func open(ctx context.Context, store Store, boot string) (*Journal, error) {
 	if _, err := rand.Read(meta.Epoch); err != nil {
 		return nil, fmt.Errorf("make journal epoch: %w", err)
 	}
-	s, err := j.append(ctx, kindMeta, meta)
+	s, err := j.append(ctx, subject.Meta, meta)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
@@ -68,9 +70,9 @@ func open(ctx context.Context, store Store, boot string) (*Journal, error) {
 
 // Inspect is Open for a journal that is there: ErrNotFound if its meta record is not.
 // Nothing is written.
-func Inspect(ctx context.Context, store Store) (*Journal, error) {
+func Inspect(ctx context.Context, store storage.Store) (*Journal, error) {
 	j := &Journal{store: store}
-	err := j.read(ctx, kindMeta, 1, func(r Record) (bool, error) {
+	err := j.read(ctx, subject.Meta, 1, func(r storage.Record) (bool, error) {
 		meta := &journalv1.Meta{}
 		if err := proto.Unmarshal(r.Data, meta); err != nil {
 			return false, fmt.Errorf("its meta record can't be decoded: %w", err)
@@ -82,7 +84,7 @@ func Inspect(ctx context.Context, store Store) (*Journal, error) {
 		return true, nil
 	})
 	if err == nil && len(j.epochs) == 0 {
-		err = fmt.Errorf("it has no meta record: %w", ErrNotFound)
+		err = fmt.Errorf("it has no meta record: %w", storage.ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)

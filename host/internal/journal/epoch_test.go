@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -13,7 +15,7 @@ import (
 // has another id than what was made of the lost one, or the network would take it for
 // that and not send it; what was there before keeps its ids, also over other starts.
 func TestEpochOfAnotherBoot(t *testing.T) {
-	m := NewMemory()
+	m := storage.NewMemory()
 	j, err := open(t.Context(), m, "first boot")
 	must(t, err)
 	before := said(t, j, laneA, "before")
@@ -47,10 +49,10 @@ func TestEpochOfAnotherBoot(t *testing.T) {
 
 // A journal of another format is refused, with what to do.
 func TestFormat(t *testing.T) {
-	m := NewMemory()
+	m := storage.NewMemory()
 	data, err := proto.Marshal(&journalv1.Meta{Format: Format + 1})
 	must(t, err)
-	_, err = m.Append(t.Context(), Entry{kindMeta, data})
+	_, err = m.Append(t.Context(), storage.Entry{Subject: subject.Meta, Data: data})
 	must(t, err)
 	if _, err := Open(t.Context(), m); err == nil || !strings.Contains(err.Error(), "run the version that wrote it") {
 		t.Errorf("opened with %v", err)

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -16,7 +18,7 @@ import (
 // Journal is the typed face of a Store. All methods are safe for concurrent use
 // and return when what they store is durable.
 type Journal struct {
-	store  Store
+	store  storage.Store
 	epochs []epoch // oldest first
 }
 
@@ -27,16 +29,21 @@ func (j *Journal) Close() error { return j.store.Close() }
 // did.
 func (j *Journal) Instance(ctx context.Context, name id.InstanceName) (*journalv1.InstanceRecord, error) {
 	record := &journalv1.InstanceRecord{}
-	err := j.last(ctx, subject(kindInstance, token(name)), record)
-	if errors.Is(err, ErrNotFound) {
+	err := j.last(ctx, subject.Join(subject.Instance, subject.Token(name)), record)
+	if errors.Is(err, storage.ErrNotFound) {
 		return record, nil
 	}
 	return record, err
 }
 
-// BindInstance stores what an instance is.
+// BindInstance stores what an instance is, unless that is known: a plug starts on a full
+// disk too.
 func (j *Journal) BindInstance(ctx context.Context, name id.InstanceName, record *journalv1.InstanceRecord) error {
-	_, err := j.append(ctx, subject(kindInstance, token(name)), record)
+	known, err := j.Instance(ctx, name)
+	if err != nil || proto.Equal(known, record) {
+		return err
+	}
+	_, err = j.append(ctx, subject.Join(subject.Instance, subject.Token(name)), record)
 	return err
 }
 
@@ -54,36 +61,38 @@ func (j *Journal) AppendEvents(ctx context.Context, runs []Run) ([]id.Sequence, 
 			return make([]id.Sequence, len(runs)), fmt.Errorf("store events: %w", err)
 		}
 	}
-	entries := make([]Entry, len(runs))
+	entries := make([]storage.Entry, len(runs))
 	for i, run := range runs {
 		data, err := proto.Marshal(run.Record)
 		if err != nil {
 			return make([]id.Sequence, len(runs)), fmt.Errorf("encode events: %w", err)
 		}
-		entries[i] = Entry{channelSubject(kindEvents, run.Channel), data}
+		entries[i] = storage.Entry{Subject: subject.Channel(subject.Events, run.Channel), Data: data}
 	}
 	return j.store.Append(ctx, entries...)
 }
 
 // EventsOf decodes a record of event Lanes or of ReadEvents.
-func EventsOf(r Record) (*journalv1.EventsRecord, error) { return decode(r, &journalv1.EventsRecord{}) }
+func EventsOf(r storage.Record) (*journalv1.EventsRecord, error) {
+	return decode(r, &journalv1.EventsRecord{})
+}
 
 // ReadEvents gives the records of events from a sequence to the log's present
 // end, in order: those of one channel, or with an empty source of the whole
 // network. It stops early when yield returns false.
-func (j *Journal) ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, Record) bool) error {
-	filter := subject(kindEvents, token(c.Network), "*")
+func (j *Journal) ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, storage.Record) bool) error {
+	filter := subject.Join(subject.Events, subject.Token(c.Network), "*")
 	if c.Source != "" {
-		filter = channelSubject(kindEvents, c)
+		filter = subject.Channel(subject.Events, c)
 	}
-	return j.read(ctx, filter, from, func(r Record) (bool, error) {
-		channel, err := parseChannel(r.Subject)
+	return j.read(ctx, filter, from, func(r storage.Record) (bool, error) {
+		channel, err := subject.ParseChannel(r.Subject)
 		return err == nil && yield(channel, r), err
 	})
 }
 
 // read gives the records under a filter from a sequence to the present end.
-func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yield func(Record) (bool, error)) error {
+func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yield func(storage.Record) (bool, error)) error {
 	last, err := j.store.Last(ctx, filter)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", filter, err)
@@ -100,7 +109,7 @@ func (j *Journal) read(ctx context.Context, filter string, from id.Sequence, yie
 		return err
 	}
 	errEnough := errors.New("enough")
-	err = j.store.Follow(ctx, from, func(r Record) error {
+	err = j.store.Follow(ctx, from, func(r storage.Record) error {
 		more, err := yield(r)
 		if err == nil && (!more || r.Sequence >= end) {
 			return errEnough
@@ -118,13 +127,13 @@ func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors
 	if err := j.roomFor(ctx, network); err != nil {
 		return fmt.Errorf("store cursors: %w", err)
 	}
-	entries := make([]Entry, len(cursors))
+	entries := make([]storage.Entry, len(cursors))
 	for i, c := range cursors {
 		data, err := proto.Marshal(&journalv1.CursorRecord{Cursor: c.Cursor, Follows: uint64(c.Follows)})
 		if err != nil {
 			return fmt.Errorf("encode cursor: %w", err)
 		}
-		entries[i] = Entry{subject(kindCursor, token(network), token(c.Scope)), data}
+		entries[i] = storage.Entry{Subject: subject.Join(subject.Cursor, subject.Token(network), subject.Token(c.Scope)), Data: data}
 	}
 	_, err := j.store.Append(ctx, entries...)
 	return err
@@ -132,7 +141,7 @@ func (j *Journal) SaveCursors(ctx context.Context, network id.NetworkID, cursors
 
 // DropCursor forgets the cursor of a scope.
 func (j *Journal) DropCursor(ctx context.Context, network id.NetworkID, scope string) error {
-	_, err := j.append(ctx, subject(kindCursor, token(network), token(scope)), &journalv1.CursorRecord{})
+	_, err := j.append(ctx, subject.Join(subject.Cursor, subject.Token(network), subject.Token(scope)), &journalv1.CursorRecord{})
 	return err
 }
 
@@ -146,7 +155,7 @@ type Cursor struct {
 
 // Cursors returns the last cursor of each scope of a network.
 func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]Cursor, error) {
-	records, err := j.store.Last(ctx, subject(kindCursor, token(network), "*"))
+	records, err := j.store.Last(ctx, subject.Join(subject.Cursor, subject.Token(network), "*"))
 	if err != nil {
 		return nil, fmt.Errorf("read cursors of %s: %w", network, err)
 	}
@@ -164,7 +173,7 @@ func (j *Journal) Cursors(ctx context.Context, network id.NetworkID) ([]Cursor, 
 	return cursors, nil
 }
 
-func follows(r Record, c *journalv1.CursorRecord) id.Sequence {
+func follows(r storage.Record, c *journalv1.CursorRecord) id.Sequence {
 	if c.Follows == 0 {
 		return r.Sequence
 	}
@@ -176,28 +185,37 @@ func (j *Journal) SaveGaps(ctx context.Context, network id.NetworkID, gaps []*jo
 	if err := j.roomFor(ctx, network); err != nil {
 		return fmt.Errorf("store gaps: %w", err)
 	}
-	_, err := j.append(ctx, subject(kindGap, token(network)), &journalv1.GapsRecord{Gaps: gaps})
+	_, err := j.append(ctx, subject.Join(subject.Gap, subject.Token(network)), &journalv1.GapsRecord{Gaps: gaps})
 	return err
 }
 
 // Gaps returns what SaveGaps stored last.
 func (j *Journal) Gaps(ctx context.Context, network id.NetworkID) ([]*journalv1.GapRecord, error) {
 	record := &journalv1.GapsRecord{}
-	err := j.last(ctx, subject(kindGap, token(network)), record)
-	if errors.Is(err, ErrNotFound) {
+	err := j.last(ctx, subject.Join(subject.Gap, subject.Token(network)), record)
+	if errors.Is(err, storage.ErrNotFound) {
 		err = nil
 	}
 	return record.Gaps, err
 }
 
-// SaveDone stores that a hook has finished a channel's events up to sequence.
-func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, c id.Channel, sequence id.Sequence) error {
-	_, err := j.append(ctx, doneSubject(hook, c), &journalv1.DoneRecord{Sequence: uint64(sequence)})
+// SaveDone stores up to which sequence of each channel a hook has finished the events.
+// On an error some may be stored.
+func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, done map[id.Channel]id.Sequence) error {
+	var entries []storage.Entry
+	for c, sequence := range done {
+		data, err := proto.Marshal(&journalv1.DoneRecord{Sequence: uint64(sequence)})
+		if err != nil {
+			return fmt.Errorf("encode progress of hook %s: %w", hook, err)
+		}
+		entries = append(entries, storage.Entry{Subject: doneSubject(hook, c), Data: data})
+	}
+	_, err := j.store.Append(ctx, entries...)
 	return err
 }
 
 func doneSubject(hook id.HookName, c id.Channel) string {
-	return subject(kindDone, token(hook), token(c.Network), token(c.Source))
+	return subject.Join(subject.Done, subject.Token(hook), subject.Token(c.Network), subject.Token(c.Source))
 }
 
 func (j *Journal) append(ctx context.Context, subject string, m proto.Message) (id.Sequence, error) {
@@ -205,7 +223,7 @@ func (j *Journal) append(ctx context.Context, subject string, m proto.Message) (
 	if err != nil {
 		return 0, fmt.Errorf("encode %s: %w", subject, err)
 	}
-	sequences, err := j.store.Append(ctx, Entry{subject, data})
+	sequences, err := j.store.Append(ctx, storage.Entry{Subject: subject, Data: data})
 	if err != nil {
 		return 0, err
 	}
@@ -218,13 +236,13 @@ func (j *Journal) last(ctx context.Context, subject string, into proto.Message) 
 		return err
 	}
 	if len(records) == 0 {
-		return ErrNotFound
+		return storage.ErrNotFound
 	}
 	_, err = decode(records[0], into)
 	return err
 }
 
-func decode[M proto.Message](r Record, into M) (M, error) {
+func decode[M proto.Message](r storage.Record, into M) (M, error) {
 	if err := proto.Unmarshal(r.Data, into); err != nil {
 		return into, fmt.Errorf("decode journal record %d (%s): %w", r.Sequence, r.Subject, err)
 	}
@@ -235,13 +253,13 @@ func decode[M proto.Message](r Record, into M) (M, error) {
 func (j *Journal) End(ctx context.Context) (id.Sequence, error) { return j.store.End(ctx) }
 
 // LastEvents returns the last record of events of a channel, or ErrNotFound.
-func (j *Journal) LastEvents(ctx context.Context, c id.Channel) (Record, error) {
-	records, err := j.store.Last(ctx, channelSubject(kindEvents, c))
+func (j *Journal) LastEvents(ctx context.Context, c id.Channel) (storage.Record, error) {
+	records, err := j.store.Last(ctx, subject.Channel(subject.Events, c))
 	if err != nil {
-		return Record{}, err
+		return storage.Record{}, err
 	}
 	if len(records) == 0 {
-		return Record{}, ErrNotFound
+		return storage.Record{}, storage.ErrNotFound
 	}
 	return records[0], nil
 }

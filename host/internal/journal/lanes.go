@@ -11,26 +11,28 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
-// Bounds of what one lane holds in memory.
+// Bounds of what one lane holds in memory, and of what a Handler is given at once.
 const (
-	laneRecords = 64
+	LaneRecords = 64
 	laneBytes   = 1 << 20
 )
 
 // Handler works on records of one channel, in order. It returns when it is
 // finished with all of them or when ctx has ended.
-type Handler func(ctx context.Context, c id.Channel, records []Record)
+type Handler func(ctx context.Context, c id.Channel, records []storage.Record)
 
 // Lanes gives the records of one kind to a Handler, channel by channel: those of
 // one channel in order and never two calls at once, different channels
 // independent of each other. A channel whose handler is slow holds at most
-// laneRecords records or about laneBytes in memory; beyond that it remembers one
+// LaneRecords records or about laneBytes in memory; beyond that it remembers one
 // sequence and reads on from the log when it gets there.
 type Lanes struct {
-	store  Store
+	store  storage.Store
 	kind   string
 	from   id.Sequence
 	behind map[id.Channel]span
@@ -59,23 +61,23 @@ func (j *Journal) EventLanes(ctx context.Context, hook id.HookName) (*Lanes, err
 		// Its first record, under no channel, says where it begins, so that
 		// a crash before it is done with anything loses nothing.
 		registered = end
-		if err := j.SaveDone(ctx, hook, id.Channel{}, registered); err != nil {
+		if err := j.SaveDone(ctx, hook, map[id.Channel]id.Sequence{{}: registered}); err != nil {
 			return nil, fmt.Errorf("register hook %s: %w", hook, err)
 		}
 	}
-	return j.lanes(ctx, kindEvents, end, func(c id.Channel) id.Sequence {
+	return j.lanes(ctx, subject.Events, end, func(c id.Channel) id.Sequence {
 		return max(done[c], registered) + 1
 	})
 }
 
 func (j *Journal) dones(ctx context.Context, hook id.HookName) (map[id.Channel]id.Sequence, error) {
-	records, err := j.store.Last(ctx, subject(kindDone, token(hook), "*", "*"))
+	records, err := j.store.Last(ctx, subject.Join(subject.Done, subject.Token(hook), "*", "*"))
 	if err != nil {
 		return nil, fmt.Errorf("read progress of hook %s: %w", hook, err)
 	}
 	done := make(map[id.Channel]id.Sequence, len(records))
 	for _, r := range records {
-		c, err := parseChannel(r.Subject)
+		c, err := subject.ParseChannel(r.Subject)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +105,7 @@ func (j *Journal) OperationLanes(ctx context.Context) (*Lanes, map[id.Channel]*j
 	if err != nil {
 		return nil, nil, err
 	}
-	lanes, err := j.lanes(ctx, kindOut, end, func(c id.Channel) id.Sequence {
+	lanes, err := j.lanes(ctx, subject.Out, end, func(c id.Channel) id.Sequence {
 		return id.Sequence(puts[c].GetSettled().GetPosition().GetSequence())
 	})
 	return lanes, puts, err
@@ -111,13 +113,13 @@ func (j *Journal) OperationLanes(ctx context.Context) (*Lanes, map[id.Channel]*j
 
 // lanes finds the channels that have records between their own start and end.
 func (j *Journal) lanes(ctx context.Context, kind string, end id.Sequence, start func(id.Channel) id.Sequence) (*Lanes, error) {
-	records, err := j.store.Last(ctx, subject(kind, ">"))
+	records, err := j.store.Last(ctx, subject.Join(kind, ">"))
 	if err != nil {
 		return nil, fmt.Errorf("read last records: %w", err)
 	}
 	l := &Lanes{store: j.store, kind: kind, from: end + 1, behind: map[id.Channel]span{}}
 	for _, r := range records {
-		c, err := parseChannel(r.Subject)
+		c, err := subject.ParseChannel(r.Subject)
 		if err != nil {
 			return nil, err
 		}
@@ -137,15 +139,15 @@ func (l *Lanes) Run(ctx context.Context, handle Handler) error {
 	defer running.Wait()
 	lanes := map[string]*lane{}
 	for c, s := range l.behind {
-		ln := &lane{channel: c, subject: channelSubject(l.kind, c), store: l.store, handle: handle, running: &running, behind: s.from, newest: s.to}
+		ln := &lane{channel: c, subject: subject.Channel(l.kind, c), store: l.store, handle: handle, running: &running, behind: s.from, newest: s.to}
 		lanes[ln.subject] = ln
 		ln.active = true
 		running.Go(func() { ln.run(ctx) })
 	}
-	err := l.store.Follow(ctx, l.from, func(r Record) error {
+	err := l.store.Follow(ctx, l.from, func(r storage.Record) error {
 		ln := lanes[r.Subject]
 		if ln == nil {
-			c, err := parseChannel(r.Subject)
+			c, err := subject.ParseChannel(r.Subject)
 			if err != nil {
 				return err
 			}
@@ -155,7 +157,7 @@ func (l *Lanes) Run(ctx context.Context, handle Handler) error {
 		}
 		ln.offer(ctx, r)
 		return nil
-	}, subject(l.kind, ">"))
+	}, subject.Join(l.kind, ">"))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -167,19 +169,19 @@ func (l *Lanes) Run(ctx context.Context, handle Handler) error {
 type lane struct {
 	channel id.Channel
 	subject string
-	store   Store
+	store   storage.Store
 	handle  Handler
 	running *sync.WaitGroup
 
 	mu     sync.Mutex
-	active bool        // its goroutine runs
-	queue  []Record    // live records, complete as long as behind is 0
-	bytes  int         // of queue
-	newest id.Sequence // last record known to be in the log for this channel
-	behind id.Sequence // if not 0: read on from here before the queue counts again
+	active bool             // its goroutine runs
+	queue  []storage.Record // live records, complete as long as behind is 0
+	bytes  int              // of queue
+	newest id.Sequence      // last record known to be in the log for this channel
+	behind id.Sequence      // if not 0: read on from here before the queue counts again
 }
 
-func (l *lane) offer(ctx context.Context, r Record) {
+func (l *lane) offer(ctx context.Context, r storage.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.Sequence <= l.newest {
@@ -188,7 +190,7 @@ func (l *lane) offer(ctx context.Context, r Record) {
 	l.newest = r.Sequence
 	switch {
 	case l.behind != 0:
-	case len(l.queue) < laneRecords && l.bytes < laneBytes:
+	case len(l.queue) < LaneRecords && l.bytes < laneBytes:
 		l.queue = append(l.queue, r)
 		l.bytes += len(r.Data)
 	default:
@@ -233,10 +235,10 @@ func (l *lane) run(ctx context.Context) {
 }
 
 // read reads up to a window of records from the log.
-func (l *lane) read(ctx context.Context, from id.Sequence) (records []Record, ended bool, err error) {
-	for bytes := 0; len(records) < laneRecords && bytes < laneBytes; {
+func (l *lane) read(ctx context.Context, from id.Sequence) (records []storage.Record, ended bool, err error) {
+	for bytes := 0; len(records) < LaneRecords && bytes < laneBytes; {
 		r, err := l.store.Next(ctx, l.subject, from)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return records, true, nil
 		}
 		if err != nil {
@@ -252,7 +254,7 @@ func (l *lane) read(ctx context.Context, from id.Sequence) (records []Record, en
 // caughtUp notes where the lane stands after a read that began when newest was
 // the last record known. While it is behind, offers only move l.newest on, so
 // the lane joins the live records once nothing lies between.
-func (l *lane) caughtUp(records []Record, ended bool, newest id.Sequence) {
+func (l *lane) caughtUp(records []storage.Record, ended bool, newest id.Sequence) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := l.behind - 1

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -21,7 +23,7 @@ var (
 	laneB = id.Channel{Network: "net.one", Source: "*"}
 )
 
-func openMemory(t *testing.T, m *Memory) *Journal {
+func openMemory(t *testing.T, m *storage.Memory) *Journal {
 	t.Helper()
 	j, err := Open(t.Context(), m)
 	if err != nil {
@@ -51,7 +53,7 @@ func take(t *testing.T, j *Journal, hook id.HookName, handle func(id.Channel, st
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = lanes.Run(ctx, func(ctx context.Context, c id.Channel, records []Record) {
+		_ = lanes.Run(ctx, func(ctx context.Context, c id.Channel, records []storage.Record) {
 			for _, r := range records {
 				record, err := EventsOf(r)
 				if err != nil {
@@ -72,7 +74,7 @@ func take(t *testing.T, j *Journal, hook id.HookName, handle func(id.Channel, st
 // once and in order, what came meanwhile too.
 func TestStuckLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := openMemory(t, NewMemory())
+		j := openMemory(t, storage.NewMemory())
 		free := make(chan struct{})
 		var a, b []string
 		stop := take(t, j, "h", func(c id.Channel, text string) {
@@ -85,7 +87,7 @@ func TestStuckLane(t *testing.T) {
 		})
 		defer stop()
 		var want []string
-		const many = 5 * laneRecords
+		const many = 5 * LaneRecords
 		for i := range many {
 			text := fmt.Sprint(i)
 			said(t, j, laneA, text)
@@ -118,17 +120,17 @@ func TestStuckLane(t *testing.T) {
 // D5: what a lane holds is bounded, whatever waits in the log.
 func TestLaneIsBounded(t *testing.T) {
 	l := &lane{active: true}
-	for s := range id.Sequence(10 * laneRecords) {
-		l.offer(t.Context(), Record{Sequence: s + 1, Data: make([]byte, 10)})
+	for s := range id.Sequence(10 * LaneRecords) {
+		l.offer(t.Context(), storage.Record{Sequence: s + 1, Data: make([]byte, 10)})
 	}
-	if len(l.queue) != laneRecords || l.behind != laneRecords+1 {
+	if len(l.queue) != LaneRecords || l.behind != LaneRecords+1 {
 		t.Errorf("%d records are held, and it reads on from %d", len(l.queue), l.behind)
 	}
 	l = &lane{active: true}
 	for s := range id.Sequence(10) {
-		l.offer(t.Context(), Record{Sequence: s + 1, Data: make([]byte, MaxRecordBytes)})
+		l.offer(t.Context(), storage.Record{Sequence: s + 1, Data: make([]byte, storage.MaxRecordBytes)})
 	}
-	if l.bytes > laneBytes+MaxRecordBytes {
+	if l.bytes > laneBytes+storage.MaxRecordBytes {
 		t.Errorf("%d bytes are held", l.bytes)
 	}
 }
@@ -138,7 +140,7 @@ func TestLaneIsBounded(t *testing.T) {
 // done with anything.
 func TestWhereAHookGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMemory()
+		m := storage.NewMemory()
 		j := openMemory(t, m)
 		said(t, j, laneA, "before")
 		collect := func(j *Journal) (string, func()) {
@@ -161,7 +163,7 @@ func TestWhereAHookGoesOn(t *testing.T) {
 		if got != "first second" {
 			t.Errorf("after a crash: %q", got)
 		}
-		if err := j.SaveDone(t.Context(), "new", laneA, done); err != nil {
+		if err := j.SaveDone(t.Context(), "new", map[id.Channel]id.Sequence{laneA: done}); err != nil {
 			t.Fatal(err)
 		}
 		j = openMemory(t, m.Restart())
@@ -176,7 +178,7 @@ func TestWhereAHookGoesOn(t *testing.T) {
 // D5: only what is finished expires, and a quiet channel keeps its place.
 func TestRetain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMemory()
+		m := storage.NewMemory()
 		j := openMemory(t, m)
 		hooks := []id.HookName{"fast", "slow"}
 		for _, h := range hooks {
@@ -195,7 +197,7 @@ func TestRetain(t *testing.T) {
 			}
 		}
 		for s := range 3 {
-			if err := j.SaveDone(t.Context(), "fast", laneA, sequences[s+2]); err != nil {
+			if err := j.SaveDone(t.Context(), "fast", map[id.Channel]id.Sequence{laneA: sequences[s+2]}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -204,7 +206,7 @@ func TestRetain(t *testing.T) {
 			c id.Channel
 			s id.Sequence
 		}{{"slow", laneA, sequences[1]}, {"fast", laneB, quiet}, {"slow", laneB, quiet}} {
-			if err := j.SaveDone(t.Context(), done.h, done.c, done.s); err != nil {
+			if err := j.SaveDone(t.Context(), done.h, map[id.Channel]id.Sequence{done.c: done.s}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -214,7 +216,7 @@ func TestRetain(t *testing.T) {
 		}
 		var left []string
 		for _, c := range []id.Channel{laneA, laneB} {
-			if err := j.ReadEvents(t.Context(), c, 1, func(_ id.Channel, r Record) bool {
+			if err := j.ReadEvents(t.Context(), c, 1, func(_ id.Channel, r storage.Record) bool {
 				record, err := EventsOf(r)
 				if err != nil {
 					t.Fatal(err)
@@ -249,7 +251,7 @@ func TestRetain(t *testing.T) {
 func TestRetainKeepsWhatFollowsTheCursor(t *testing.T) {
 	for _, scope := range []string{"", string(laneA.Source)} {
 		synctest.Test(t, func(t *testing.T) {
-			j := openMemory(t, NewMemory())
+			j := openMemory(t, storage.NewMemory())
 			var sequences []id.Sequence
 			for i := range 4 {
 				sequences = append(sequences, said(t, j, laneA, fmt.Sprint(i)))
@@ -263,7 +265,7 @@ func TestRetainKeepsWhatFollowsTheCursor(t *testing.T) {
 				t.Fatal(err)
 			}
 			var left []id.Sequence
-			if err := j.ReadEvents(t.Context(), laneA, 1, func(_ id.Channel, r Record) bool {
+			if err := j.ReadEvents(t.Context(), laneA, 1, func(_ id.Channel, r storage.Record) bool {
 				left = append(left, r.Sequence)
 				return true
 			}); err != nil {
@@ -278,7 +280,7 @@ func TestRetainKeepsWhatFollowsTheCursor(t *testing.T) {
 
 // Operations of one channel keep their order, however many and however large.
 func TestAcceptInOrder(t *testing.T) {
-	j := openMemory(t, NewMemory())
+	j := openMemory(t, storage.NewMemory())
 	var operations []*journalv1.Operation
 	for i := range 150 {
 		text := strings.Repeat("x", 20<<10)
@@ -289,8 +291,8 @@ func TestAcceptInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := 0
-	if err := j.read(t.Context(), channelSubject(kindOut, laneA), 1, func(r Record) (bool, error) {
-		if len(r.Data) > MaxRecordBytes {
+	if err := j.read(t.Context(), subject.Channel(subject.Out, laneA), 1, func(r storage.Record) (bool, error) {
+		if len(r.Data) > storage.MaxRecordBytes {
 			t.Errorf("a record of %d bytes", len(r.Data))
 		}
 		record, err := OperationsOf(r)
@@ -313,7 +315,7 @@ func TestAcceptInOrder(t *testing.T) {
 // D3: the id of an operation is the same whenever it is made again, and another
 // for anything else; it says where its cause is.
 func TestOperationID(t *testing.T) {
-	j := openMemory(t, NewMemory())
+	j := openMemory(t, storage.NewMemory())
 	seen := map[id.OperationID]bool{}
 	for _, event := range []id.Sequence{1, 2, 1 << 40} {
 		for index := range 64 {
@@ -336,14 +338,14 @@ func TestOperationID(t *testing.T) {
 			}
 		}
 	}
-	if other := openMemory(t, NewMemory()); other.OperationID(1, 0, "a", laneA, 0) == j.OperationID(1, 0, "a", laneA, 0) {
+	if other := openMemory(t, storage.NewMemory()); other.OperationID(1, 0, "a", laneA, 0) == j.OperationID(1, 0, "a", laneA, 0) {
 		t.Error("two journals make the same ids")
 	}
 }
 
 // The map is keyed by network, channel and id together.
 func TestMessageMap(t *testing.T) {
-	j := openMemory(t, NewMemory())
+	j := openMemory(t, storage.NewMemory())
 	source := &journalv1.MessageKey{NetworkId: "src", Channel: "c", Id: "1"}
 	for i, c := range []id.Channel{laneA, laneB} {
 		err := j.SaveCopies(t.Context(), c, &journalv1.Settled{OperationId: fmt.Sprint("op", i), Hook: "h", Source: source,

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -38,20 +40,20 @@ func (j *Journal) SaveCopies(ctx context.Context, c id.Channel, settled *journal
 	} else if len(settled.Receipts) == 0 {
 		return nil
 	}
-	var entries []Entry
+	var entries []storage.Entry
 	add := func(subject string, m proto.Message) error {
 		data, err := proto.Marshal(m)
 		if err != nil {
 			return fmt.Errorf("encode message map: %w", err)
 		}
-		entries = append(entries, Entry{subject, data})
+		entries = append(entries, storage.Entry{Subject: subject, Data: data})
 		return nil
 	}
 	for i, r := range settled.Receipts {
 		copied := &journalv1.CopyRecord{OperationId: from.OperationId, Hook: settled.Hook, Source: settled.Source, Primary: i == 0, Receipt: r}
 		landed := ReceiptChannel(c, r)
 		for _, name := range append([]string{r.Id}, r.Aliases...) {
-			if err := add(messageSubject(kindCopy, id.Message{Channel: landed, ID: id.MessageID(name)}), copied); err != nil {
+			if err := add(subject.Message(subject.Copy, id.Message{Channel: landed, ID: id.MessageID(name)}), copied); err != nil {
 				return err
 			}
 		}
@@ -104,7 +106,7 @@ func SourceKey(source *journalv1.MessageKey, operation string) *journalv1.Messag
 // CopyOf tells whose copy a message is; ErrNotFound if it is none of ours.
 func (j *Journal) CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error) {
 	r := &journalv1.CopyRecord{}
-	return r, j.get(ctx, messageSubject(kindCopy, m), r)
+	return r, j.get(ctx, subject.Message(subject.Copy, m), r)
 }
 
 // CopiesOf lists the copies of a message, in the order in which they were made.
@@ -141,9 +143,5 @@ func (j *Journal) Dropped(ctx context.Context, c id.Channel, m *journalv1.Messag
 }
 
 func fromSubject(m *journalv1.MessageKey, operation string) string {
-	return subject(kindFrom, keyTokens(m), operation)
-}
-
-func messageSubject(kind string, m id.Message) string {
-	return subject(kind, token(m.Channel.Network), token(m.Channel.Source), token(m.ID))
+	return subject.Join(subject.From, keyTokens(m), operation)
 }

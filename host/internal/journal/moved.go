@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -17,7 +19,7 @@ type Move struct {
 
 // SaveMove stores where a channel has moved.
 func (j *Journal) SaveMove(ctx context.Context, m Move) error {
-	_, err := j.append(ctx, channelSubject(kindMoved, m.To), &journalv1.MovedRecord{Home: string(m.Home)})
+	_, err := j.append(ctx, subject.Channel(subject.Moved, m.To), &journalv1.MovedRecord{Home: string(m.Home)})
 	return err
 }
 
@@ -34,11 +36,11 @@ func (j *Journal) homes(ctx context.Context) (map[id.Channel]id.Channel, error) 
 // Moves returns all moves, in the order in which they were made; of those to one source
 // the last.
 func (j *Journal) Moves(ctx context.Context) ([]Move, error) {
-	records, err := j.store.Last(ctx, subject(kindMoved, ">"))
+	records, err := j.store.Last(ctx, subject.Join(subject.Moved, ">"))
 	if err != nil {
 		return nil, fmt.Errorf("read moved channels: %w", err)
 	}
-	slices.SortFunc(records, func(a, b Record) int { return int(int64(a.Sequence) - int64(b.Sequence)) })
+	slices.SortFunc(records, func(a, b storage.Record) int { return int(int64(a.Sequence) - int64(b.Sequence)) })
 	moves := make([]Move, len(records))
 	for i, r := range records {
 		record, err := decode(r, &journalv1.MovedRecord{})
@@ -46,7 +48,7 @@ func (j *Journal) Moves(ctx context.Context) ([]Move, error) {
 			return nil, err
 		}
 		moves[i].Home = id.ChannelSource(record.Home)
-		if moves[i].To, err = parseChannel(r.Subject); err != nil {
+		if moves[i].To, err = subject.ParseChannel(r.Subject); err != nil {
 			return nil, err
 		}
 	}

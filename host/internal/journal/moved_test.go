@@ -7,6 +7,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -15,7 +16,7 @@ import (
 // kept under the channel's first source; a cursor that was dropped holds nothing.
 func TestCursorOfAMovedChannelHolds(t *testing.T) {
 	ctx := t.Context()
-	j, err := journal.Open(ctx, journal.NewMemory())
+	j, err := journal.Open(ctx, storage.NewMemory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func TestCursorOfAMovedChannelHolds(t *testing.T) {
 		if err := j.Retain(ctx, time.Now().Add(time.Hour), nil); err != nil {
 			t.Fatal(err)
 		}
-		err := j.ReadEvents(ctx, home, 1, func(_ id.Channel, r journal.Record) bool {
+		err := j.ReadEvents(ctx, home, 1, func(_ id.Channel, r storage.Record) bool {
 			left = append(left, r.Sequence)
 			return true
 		})

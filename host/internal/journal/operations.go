@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -72,7 +74,7 @@ func Cause(operation id.OperationID) (id.Sequence, bool) {
 }
 
 // OperationsOf decodes a record of operation Lanes.
-func OperationsOf(r Record) (*journalv1.OperationsRecord, error) {
+func OperationsOf(r storage.Record) (*journalv1.OperationsRecord, error) {
 	return decode(r, &journalv1.OperationsRecord{})
 }
 
@@ -89,14 +91,14 @@ func (j *Journal) Accept(ctx context.Context, accepted []Accepted) error {
 	if err := j.roomForOperations(); err != nil {
 		return fmt.Errorf("accept operations: %w", err)
 	}
-	var entries []Entry
+	var entries []storage.Entry
 	for _, a := range accepted {
 		// A record holds at most 64 operations and MaxRecordBytes.
 		for part := range slices.Chunk(a.Operations, 64) {
 			for len(part) > 0 {
 				record, n := &journalv1.OperationsRecord{}, 0
 				for size := 0; n < len(part); n++ {
-					if size += proto.Size(part[n]) + 8; n > 0 && size > MaxRecordBytes {
+					if size += proto.Size(part[n]) + 8; n > 0 && size > storage.MaxRecordBytes {
 						break
 					}
 				}
@@ -105,7 +107,7 @@ func (j *Journal) Accept(ctx context.Context, accepted []Accepted) error {
 				if err != nil {
 					return fmt.Errorf("encode operations: %w", err)
 				}
-				entries = append(entries, Entry{channelSubject(kindOut, a.Channel), data})
+				entries = append(entries, storage.Entry{Subject: subject.Channel(subject.Out, a.Channel), Data: data})
 			}
 		}
 	}
@@ -114,7 +116,7 @@ func (j *Journal) Accept(ctx context.Context, accepted []Accepted) error {
 
 // appendInOrder appends entries so that those of one subject keep their order:
 // together where all subjects differ, else one after another.
-func (j *Journal) appendInOrder(ctx context.Context, entries []Entry) error {
+func (j *Journal) appendInOrder(ctx context.Context, entries []storage.Entry) error {
 	seen := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		if seen[e.Subject] {
@@ -133,15 +135,15 @@ func (j *Journal) appendInOrder(ctx context.Context, entries []Entry) error {
 
 // ReadOperations gives the records of operations of a channel from a sequence to the
 // log's present end, in order, until yield returns an error.
-func (j *Journal) ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(Record) error) error {
-	return j.read(ctx, channelSubject(kindOut, c), from, func(r Record) (bool, error) { return true, yield(r) })
+func (j *Journal) ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(storage.Record) error) error {
+	return j.read(ctx, subject.Channel(subject.Out, c), from, func(r storage.Record) (bool, error) { return true, yield(r) })
 }
 
 // Standing returns which operations of a channel were accepted after a sequence.
 // It is for the first events that a hook sees again after a crash.
 func (j *Journal) Standing(ctx context.Context, c id.Channel, after id.Sequence) (map[id.OperationID]bool, error) {
 	standing := map[id.OperationID]bool{}
-	err := j.read(ctx, channelSubject(kindOut, c), after+1, func(r Record) (bool, error) {
+	err := j.read(ctx, subject.Channel(subject.Out, c), after+1, func(r storage.Record) (bool, error) {
 		record, err := OperationsOf(r)
 		for _, op := range record.GetOperations() {
 			standing[id.OperationID(op.Id)] = true
@@ -154,8 +156,8 @@ func (j *Journal) Standing(ctx context.Context, c id.Channel, after id.Sequence)
 // putOf returns how far the puts of a channel have come; empty if none was begun.
 func (j *Journal) putOf(ctx context.Context, c id.Channel) (*journalv1.PutRecord, error) {
 	put := &journalv1.PutRecord{}
-	err := j.last(ctx, channelSubject(kindPut, c), put)
-	if errors.Is(err, ErrNotFound) {
+	err := j.last(ctx, subject.Channel(subject.Put, c), put)
+	if errors.Is(err, storage.ErrNotFound) {
 		err = nil
 	}
 	return put, err
@@ -163,7 +165,7 @@ func (j *Journal) putOf(ctx context.Context, c id.Channel) (*journalv1.PutRecord
 
 // SavePut stores how far the puts of a channel have come.
 func (j *Journal) SavePut(ctx context.Context, c id.Channel, record *journalv1.PutRecord) error {
-	_, err := j.append(ctx, channelSubject(kindPut, c), record)
+	_, err := j.append(ctx, subject.Channel(subject.Put, c), record)
 	return err
 }
 
@@ -173,10 +175,10 @@ func (j *Journal) SavePut(ctx context.Context, c id.Channel, record *journalv1.P
 func (j *Journal) Issued(ctx context.Context, n id.NetworkID, operation id.OperationID) (*journalv1.Operation, error) {
 	cause, ok := Cause(operation)
 	if !ok {
-		return nil, ErrNotFound
+		return nil, storage.ErrNotFound
 	}
 	var found *journalv1.Operation
-	err := j.read(ctx, subject(kindOut, token(n), "*"), cause+1, func(r Record) (bool, error) {
+	err := j.read(ctx, subject.Join(subject.Out, subject.Token(n), "*"), cause+1, func(r storage.Record) (bool, error) {
 		record, err := OperationsOf(r)
 		for _, op := range record.GetOperations() {
 			switch {
@@ -189,7 +191,7 @@ func (j *Journal) Issued(ctx context.Context, n id.NetworkID, operation id.Opera
 		return found == nil, err
 	})
 	if err == nil && found == nil {
-		err = ErrNotFound
+		err = storage.ErrNotFound
 	}
 	return found, err
 }

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -74,7 +76,7 @@ func (j *Journal) PutBack(p *Parked) *journalv1.Operation {
 // Queued tells whether an operation waits in a channel, or was the last settled there.
 func (j *Journal) Queued(ctx context.Context, c id.Channel, operation id.OperationID) (bool, error) {
 	put := &journalv1.PutRecord{}
-	if err := j.last(ctx, channelSubject(kindPut, c), put); err != nil && !errors.Is(err, ErrNotFound) {
+	if err := j.last(ctx, subject.Channel(subject.Put, c), put); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return false, err
 	}
 	settled := id.Sequence(put.GetSettled().GetPosition().GetSequence())
@@ -85,12 +87,12 @@ func (j *Journal) Queued(ctx context.Context, c id.Channel, operation id.Operati
 // ParkedOperation returns an operation that is parked or was resolved; ErrNotFound
 // if there is none of this id.
 func (j *Journal) ParkedOperation(ctx context.Context, operation id.OperationID) (*Parked, error) {
-	if _, ok := Cause(operation); !ok || !literal(string(operation)) {
-		return nil, ErrNotFound
+	if _, ok := Cause(operation); !ok || !storage.Literal(string(operation)) {
+		return nil, storage.ErrNotFound
 	}
-	records, err := j.parkedRecords(ctx, subject(kindParked, "*", "*", string(operation)))
+	records, err := j.parkedRecords(ctx, subject.Join(subject.Parked, "*", "*", string(operation)))
 	if err == nil && len(records) == 0 {
-		err = ErrNotFound
+		err = storage.ErrNotFound
 	}
 	if err != nil {
 		return nil, err
@@ -100,7 +102,7 @@ func (j *Journal) ParkedOperation(ctx context.Context, operation id.OperationID)
 
 // ParkedOperations lists what is parked, oldest first.
 func (j *Journal) ParkedOperations(ctx context.Context) ([]Parked, error) {
-	records, err := j.parkedRecords(ctx, subject(kindParked, ">"))
+	records, err := j.parkedRecords(ctx, subject.Join(subject.Parked, ">"))
 	return slices.DeleteFunc(records, func(p Parked) bool {
 		return p.Record.Resolution != journalv1.Resolution_RESOLUTION_UNSPECIFIED
 	}), err
@@ -122,11 +124,11 @@ func (j *Journal) parkedRecords(ctx context.Context, filter string) ([]Parked, e
 	if err != nil {
 		return nil, fmt.Errorf("read parked operations: %w", err)
 	}
-	slices.SortFunc(records, func(a, b Record) int { return int(int64(a.Sequence) - int64(b.Sequence)) })
+	slices.SortFunc(records, func(a, b storage.Record) int { return int(int64(a.Sequence) - int64(b.Sequence)) })
 	parked := make([]Parked, len(records))
 	for i, r := range records {
 		parked[i].Sequence = r.Sequence
-		parked[i].Channel, err = parseChannel(r.Subject[:len(r.Subject)-len(lastToken(r.Subject))-1])
+		parked[i].Channel, err = subject.ParseChannel(r.Subject[:len(r.Subject)-len(subject.LastToken(r.Subject))-1])
 		if err != nil {
 			return nil, err
 		}
@@ -138,5 +140,5 @@ func (j *Journal) parkedRecords(ctx context.Context, filter string) ([]Parked, e
 }
 
 func parkedSubject(c id.Channel, operation string) string {
-	return subject(kindParked, token(c.Network), token(c.Source), operation)
+	return subject.Join(subject.Parked, subject.Token(c.Network), subject.Token(c.Source), operation)
 }

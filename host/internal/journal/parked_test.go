@@ -7,6 +7,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -48,7 +49,7 @@ func TestParked(t *testing.T) {
 				t.Errorf("parked: %v", list)
 			}
 			_, err = j.ParkedOperation(ctx, op)
-			if old := before.After(time.Now()); errors.Is(err, journal.ErrNotFound) != old {
+			if old := before.After(time.Now()); errors.Is(err, storage.ErrNotFound) != old {
 				t.Errorf("the resolved one: %v; it is old: %v", err, old)
 			}
 		}

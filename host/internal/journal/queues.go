@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -29,7 +31,7 @@ type Queue struct {
 // Queues tells what waits and what is parked, for each channel that has any, in
 // no particular order.
 func (j *Journal) Queues(ctx context.Context) ([]Queue, error) {
-	outs, err := j.store.Last(ctx, subject(kindOut, ">"))
+	outs, err := j.store.Last(ctx, subject.Join(subject.Out, ">"))
 	if err != nil {
 		return nil, fmt.Errorf("read operations: %w", err)
 	}
@@ -39,7 +41,7 @@ func (j *Journal) Queues(ctx context.Context) ([]Queue, error) {
 	}
 	queues := map[id.Channel]*Queue{}
 	for _, r := range outs {
-		c, err := parseChannel(r.Subject)
+		c, err := subject.ParseChannel(r.Subject)
 		if err != nil {
 			return nil, err
 		}
@@ -80,13 +82,13 @@ func (j *Journal) Queues(ctx context.Context) ([]Queue, error) {
 
 // puts returns how far each channel has come.
 func (j *Journal) puts(ctx context.Context) (map[id.Channel]*journalv1.PutRecord, error) {
-	records, err := j.store.Last(ctx, subject(kindPut, ">"))
+	records, err := j.store.Last(ctx, subject.Join(subject.Put, ">"))
 	if err != nil {
 		return nil, fmt.Errorf("read puts: %w", err)
 	}
 	puts := make(map[id.Channel]*journalv1.PutRecord, len(records))
 	for _, r := range records {
-		c, err := parseChannel(r.Subject)
+		c, err := subject.ParseChannel(r.Subject)
 		if err != nil {
 			return nil, err
 		}
@@ -99,10 +101,10 @@ func (j *Journal) puts(ctx context.Context) (map[id.Channel]*journalv1.PutRecord
 
 // count counts the operations of a channel behind what is settled.
 func (j *Journal) count(ctx context.Context, q *Queue, settled *journalv1.Position) error {
-	return j.read(ctx, channelSubject(kindOut, q.Channel), max(1, id.Sequence(settled.GetSequence())), func(r Record) (bool, error) {
+	return j.read(ctx, subject.Channel(subject.Out, q.Channel), max(1, id.Sequence(settled.GetSequence())), func(r storage.Record) (bool, error) {
 		record, err := OperationsOf(r)
 		for i, op := range record.GetOperations() {
-			if !later(&journalv1.Position{Sequence: uint64(r.Sequence), Index: uint32(i)}, settled) {
+			if !Later(&journalv1.Position{Sequence: uint64(r.Sequence), Index: uint32(i)}, settled) {
 				continue
 			}
 			if q.Waiting == 0 {

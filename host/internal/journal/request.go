@@ -11,6 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -46,7 +48,7 @@ func (j *Journal) BeginRequest(ctx context.Context, operation id.OperationID, c 
 		standing, err := j.Standing(ctx, c, id.Sequence(record.Sequence))
 		return standing[operation], err
 	}
-	if !errors.Is(err, ErrNotFound) {
+	if !errors.Is(err, storage.ErrNotFound) {
 		return false, err
 	}
 	end, err := j.End(ctx)
@@ -72,16 +74,16 @@ func (j *Journal) setRequest(ctx context.Context, operation id.OperationID, reco
 	if err != nil {
 		return fmt.Errorf("encode request: %w", err)
 	}
-	return j.store.Set(ctx, Entry{subject(kindRequest, string(operation)), data})
+	return j.store.Set(ctx, storage.Entry{Subject: subject.Join(subject.Request, string(operation)), Data: data})
 }
 
 func (j *Journal) request(ctx context.Context, operation id.OperationID) (*journalv1.RequestRecord, error) {
-	records, err := j.store.Get(ctx, subject(kindRequest, string(operation)))
+	records, err := j.store.Get(ctx, subject.Join(subject.Request, string(operation)))
 	if err != nil {
 		return nil, fmt.Errorf("look up request %s: %w", operation, err)
 	}
 	if len(records) == 0 {
-		return nil, ErrNotFound
+		return nil, storage.ErrNotFound
 	}
 	return decode(records[0], &journalv1.RequestRecord{})
 }
@@ -105,20 +107,20 @@ type Progress struct {
 func (j *Journal) Find(ctx context.Context, operation id.OperationID) (*Progress, error) {
 	from, ok := Cause(operation)
 	if !ok {
-		return nil, ErrNotFound
+		return nil, storage.ErrNotFound
 	}
-	filter := subject(kindOut, "*", "*")
+	filter := subject.Join(subject.Out, "*", "*")
 	if from == 0 {
 		request, err := j.request(ctx, operation)
 		if err != nil {
 			return nil, err
 		}
 		from = id.Sequence(request.Sequence)
-		filter = channelSubject(kindOut, id.Channel{Network: id.NetworkID(request.NetworkId), Source: id.ChannelSource(request.Channel)})
+		filter = subject.Channel(subject.Out, id.Channel{Network: id.NetworkID(request.NetworkId), Source: id.ChannelSource(request.Channel)})
 	}
 	p := &Progress{}
 	position := &journalv1.Position{}
-	err := j.read(ctx, filter, from+1, func(r Record) (bool, error) {
+	err := j.read(ctx, filter, from+1, func(r storage.Record) (bool, error) {
 		record, err := OperationsOf(r)
 		i := slices.IndexFunc(record.GetOperations(), func(op *journalv1.Operation) bool {
 			return op.Id == string(operation) || op.Fallback != nil && FallbackID(id.OperationID(op.Id)) == operation
@@ -127,11 +129,11 @@ func (j *Journal) Find(ctx context.Context, operation id.OperationID) (*Progress
 			return err == nil, err
 		}
 		p.Operation, position.Sequence, position.Index = record.Operations[i], uint64(r.Sequence), uint32(i)
-		p.Channel, err = parseChannel(r.Subject)
+		p.Channel, err = subject.ParseChannel(r.Subject)
 		return false, err
 	})
 	if err == nil && p.Operation == nil {
-		err = ErrNotFound
+		err = storage.ErrNotFound
 	}
 	if err != nil {
 		return nil, err
@@ -148,10 +150,10 @@ func (j *Journal) progress(ctx context.Context, p *Progress, position *journalv1
 	if a := last.Attempt; a != nil && a.OperationId == p.Operation.Id {
 		p.Attempts = a.Number
 	}
-	if later(position, last.Settled.GetPosition()) {
+	if Later(position, last.Settled.GetPosition()) {
 		return nil
 	}
-	err = j.read(ctx, channelSubject(kindPut, p.Channel), id.Sequence(position.Sequence), func(r Record) (bool, error) {
+	err = j.read(ctx, subject.Channel(subject.Put, p.Channel), id.Sequence(position.Sequence), func(r storage.Record) (bool, error) {
 		record, err := decode(r, &journalv1.PutRecord{})
 		if s := record.GetSettled(); err == nil && s.GetOperationId() == p.Operation.Id || s.GetOperationId() == string(FallbackID(id.OperationID(p.Operation.Id))) {
 			p.Settled, p.Attempts = s, s.Attempts
@@ -159,7 +161,7 @@ func (j *Journal) progress(ctx context.Context, p *Progress, position *journalv1
 		return p.Settled == nil, err
 	})
 	if err == nil && p.Settled == nil {
-		err = ErrNotFound
+		err = storage.ErrNotFound
 	}
 	if err != nil || p.Settled.Outcome != journalv1.Outcome_OUTCOME_PARKED {
 		return err
@@ -172,8 +174,8 @@ func (j *Journal) progress(ctx context.Context, p *Progress, position *journalv1
 	return err
 }
 
-// later tells whether a place in a channel's operations is behind another, or
+// Later tells whether a place in a channel's operations is behind another, or
 // behind nothing.
-func later(a, b *journalv1.Position) bool {
+func Later(a, b *journalv1.Position) bool {
 	return b == nil || a.Sequence > b.Sequence || a.Sequence == b.Sequence && a.Index > b.Index
 }

@@ -12,15 +12,16 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // onBoth runs a test over a journal in either store.
 func onBoth(t *testing.T, test func(t *testing.T, j *journal.Journal)) {
-	stores := map[string]func(t *testing.T) journal.Store{
-		"JetStream": func(t *testing.T) journal.Store { return openJetStream(t, journal.Options{Dir: t.TempDir()}) },
-		"Memory":    func(*testing.T) journal.Store { return journal.NewMemory() },
+	stores := map[string]func(t *testing.T) storage.Store{
+		"JetStream": func(t *testing.T) storage.Store { return openJetStream(t, storage.Options{Dir: t.TempDir()}) },
+		"Memory":    func(*testing.T) storage.Store { return storage.NewMemory() },
 	}
 	for kind, open := range stores {
 		t.Run(kind, func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestRequests(t *testing.T) {
 		if from, ok := journal.Cause(op); !ok || from != 0 {
 			t.Errorf("its cause is %d, %v", from, ok)
 		}
-		if _, err := j.Find(ctx, op); !errors.Is(err, journal.ErrNotFound) {
+		if _, err := j.Find(ctx, op); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("found before it was there: %v", err)
 		}
 		for i, want := range []bool{false, false, true, true} { // a crash between the calls, before and behind Accept
@@ -93,7 +94,7 @@ func place(t *testing.T, j *journal.Journal, c id.Channel, op id.OperationID) *j
 	check(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var found *journalv1.Position
-	_ = lanes.Run(ctx, func(_ context.Context, of id.Channel, records []journal.Record) {
+	_ = lanes.Run(ctx, func(_ context.Context, of id.Channel, records []storage.Record) {
 		for _, r := range records {
 			record, err := journal.OperationsOf(r)
 			check(t, err)
@@ -181,7 +182,7 @@ func TestRegistrations(t *testing.T) {
 			lanes, err := j.EventLanes(ctx, "api:bot")
 			check(t, err)
 			running, cancel := context.WithCancel(ctx)
-			_ = lanes.Run(running, func(_ context.Context, _ id.Channel, records []journal.Record) {
+			_ = lanes.Run(running, func(_ context.Context, _ id.Channel, records []storage.Record) {
 				record, err := journal.EventsOf(records[0])
 				check(t, err)
 				if running.Err() == nil && record.Events[0].EventId != want {

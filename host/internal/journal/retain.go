@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -33,8 +35,8 @@ const roomSteps = 8
 // came after a plug's cursor gives way last: a plug that never moves its cursor must not
 // stop all others.
 func (j *Journal) MakeRoom(ctx context.Context, hooks []id.HookName) error {
-	first, err := j.store.Next(ctx, subject(kindEvents, ">"), 1)
-	if errors.Is(err, ErrNotFound) {
+	first, err := j.store.Next(ctx, subject.Join(subject.Events, ">"), 1)
+	if errors.Is(err, storage.ErrNotFound) {
 		first, err = j.store.Next(ctx, ">", 1)
 	}
 	if err != nil {
@@ -46,7 +48,7 @@ func (j *Journal) MakeRoom(ctx context.Context, hooks []id.HookName) error {
 	}
 	step := (end-first.Sequence)/roomSteps + 1
 	for _, holding := range []bool{true, false} {
-		for old := first.Sequence; old < end+step && !j.store.Look(ctx).roomy(); old += step {
+		for old := first.Sequence; old < end+step && !j.store.Look(ctx).Roomy(); old += step {
 			if err := j.removeFinished(ctx, min(old, end), hooks, holding); err != nil {
 				return err
 			}
@@ -77,7 +79,7 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 		return err
 	}
 	passed := map[id.Channel]id.Sequence{}
-	if err := j.purge(ctx, kindCursor, func(r Record, c id.Channel) (id.Sequence, error) {
+	if err := j.purge(ctx, subject.Cursor, func(r storage.Record, c id.Channel) (id.Sequence, error) {
 		record, err := decode(r, &journalv1.CursorRecord{})
 		if record.Cursor == nil {
 			return r.Sequence, err // dropped: it holds nothing
@@ -96,7 +98,7 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 	}); err != nil {
 		return err
 	}
-	if err := j.purge(ctx, kindEvents, func(r Record, c id.Channel) (id.Sequence, error) {
+	if err := j.purge(ctx, subject.Events, func(r storage.Record, c id.Channel) (id.Sequence, error) {
 		limit := min(old, finished(c))
 		for _, scope := range []id.Channel{c, {Network: c.Network}} {
 			if s, ok := passed[scope]; ok && holding {
@@ -108,21 +110,21 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 		return err
 	}
 	settled := map[id.Channel]id.Sequence{}
-	if err := j.purge(ctx, kindPut, func(r Record, c id.Channel) (id.Sequence, error) {
+	if err := j.purge(ctx, subject.Put, func(r storage.Record, c id.Channel) (id.Sequence, error) {
 		record, err := decode(r, &journalv1.PutRecord{})
 		settled[c] = id.Sequence(record.GetSettled().GetPosition().GetSequence())
 		return old + 1, err
 	}); err != nil {
 		return err
 	}
-	if err := j.purge(ctx, kindOut, func(r Record, c id.Channel) (id.Sequence, error) {
+	if err := j.purge(ctx, subject.Out, func(r storage.Record, c id.Channel) (id.Sequence, error) {
 		// The record of the settled position may hold operations after it.
 		return min(old+1, settled[c]), nil
 	}); err != nil {
 		return err
 	}
-	for _, kind := range []string{kindDone, kindGap, kindInstance, kindMoved} {
-		if err := j.purge(ctx, kind, func(r Record, _ id.Channel) (id.Sequence, error) {
+	for _, kind := range []string{subject.Done, subject.Gap, subject.Instance, subject.Moved} {
+		if err := j.purge(ctx, kind, func(r storage.Record, _ id.Channel) (id.Sequence, error) {
 			return r.Sequence, nil
 		}); err != nil {
 			return err
@@ -134,7 +136,7 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 // retainParked removes what is resolved of the parked operations: their content at
 // once, that they were resolved when that is old. What is parked stays (D5).
 func (j *Journal) retainParked(ctx context.Context, old id.Sequence) error {
-	records, err := j.parkedRecords(ctx, subject(kindParked, ">"))
+	records, err := j.parkedRecords(ctx, subject.Join(subject.Parked, ">"))
 	if err != nil {
 		return err
 	}
@@ -155,15 +157,15 @@ func (j *Journal) retainParked(ctx context.Context, old id.Sequence) error {
 }
 
 // purge goes over the last record of each subject of a kind.
-func (j *Journal) purge(ctx context.Context, kind string, before func(Record, id.Channel) (id.Sequence, error)) error {
-	records, err := j.store.Last(ctx, subject(kind, ">"))
+func (j *Journal) purge(ctx context.Context, kind string, before func(storage.Record, id.Channel) (id.Sequence, error)) error {
+	records, err := j.store.Last(ctx, subject.Join(kind, ">"))
 	if err != nil {
 		return fmt.Errorf("expire the journal: %w", err)
 	}
 	for _, r := range records {
 		var c id.Channel
 		if strings.Count(r.Subject, ".") >= 2 {
-			if c, err = parseChannel(r.Subject); err != nil {
+			if c, err = subject.ParseChannel(r.Subject); err != nil {
 				return err
 			}
 		}

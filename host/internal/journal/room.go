@@ -5,16 +5,18 @@ import (
 	"fmt"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
 // State says how the store does.
-func (j *Journal) State() State { return j.store.State() }
+func (j *Journal) State() storage.State { return j.store.State() }
 
 // Room returns ErrFull, with the reason in words, while nothing new is taken in.
 func (j *Journal) Room() error {
-	if s := j.store.State(); s.full() {
-		return fmt.Errorf("%w: %s", ErrFull, s.Reason)
+	if s := j.store.State(); s.Full() {
+		return fmt.Errorf("%w: %s", storage.ErrFull, s.Reason)
 	}
 	return nil
 }
@@ -24,7 +26,7 @@ func (j *Journal) Room() error {
 // too, as operations are.
 func (j *Journal) roomFor(ctx context.Context, n id.NetworkID) error {
 	err := j.Room()
-	if s := j.store.State(); err == nil || s.Disk.Full || s.beyond() {
+	if s := j.store.State(); err == nil || s.Disk.Full || s.Beyond() {
 		return err
 	}
 	waits, unknown := j.waits(ctx, n)
@@ -41,15 +43,15 @@ func (j *Journal) roomFor(ctx context.Context, n id.NetworkID) error {
 // the first of those that are accepted together: were some taken and the rest not, the
 // first could be finished and gone when all are tried again.
 func (j *Journal) roomForOperations() error {
-	if s := j.store.State(); s.beyond() {
-		return fmt.Errorf("%w: %s", ErrFull, s.Reason)
+	if s := j.store.State(); s.Beyond() {
+		return fmt.Errorf("%w: %s", storage.ErrFull, s.Reason)
 	}
 	return nil
 }
 
 // waits tells whether operations wait for a network.
 func (j *Journal) waits(ctx context.Context, n id.NetworkID) (bool, error) {
-	outs, err := j.store.Last(ctx, subject(kindOut, token(n), "*"))
+	outs, err := j.store.Last(ctx, subject.Join(subject.Out, subject.Token(n), "*"))
 	if err != nil {
 		return false, fmt.Errorf("read operations of %s: %w", n, err)
 	}
@@ -58,7 +60,7 @@ func (j *Journal) waits(ctx context.Context, n id.NetworkID) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		c, err := parseChannel(r.Subject)
+		c, err := subject.ParseChannel(r.Subject)
 		if err != nil {
 			return false, err
 		}
@@ -67,7 +69,7 @@ func (j *Journal) waits(ctx context.Context, n id.NetworkID) (bool, error) {
 			return false, err
 		}
 		last := &journalv1.Position{Sequence: uint64(r.Sequence), Index: uint32(max(0, len(operations.Operations)-1))}
-		if later(last, put.GetSettled().GetPosition()) {
+		if Later(last, put.GetSettled().GetPosition()) {
 			return true, nil
 		}
 	}

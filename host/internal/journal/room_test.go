@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -23,7 +24,7 @@ var quiet = id.Channel{Network: "quiet", Source: "c"}
 // openBounded opens a journal with a bound of bytes, over a real server.
 func openBounded(t *testing.T, bytes int64) *Journal {
 	t.Helper()
-	s, err := OpenJetStream(t.Context(), Options{Dir: t.TempDir(), MaxBytes: bytes, Logger: hclog.New(&hclog.LoggerOptions{Output: t.Output(), Level: hclog.Warn})})
+	s, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: t.TempDir(), MaxBytes: bytes, Logger: hclog.New(&hclog.LoggerOptions{Output: t.Output(), Level: hclog.Warn})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func speak(t *testing.T, j *Journal, c id.Channel) (said []id.Sequence) {
 		record := &journalv1.EventsRecord{Events: []*plugv1.Event{{EventId: fmt.Sprint(i), MessageId: strings.Repeat("x", 4000)}}}
 		sequences, err := j.AppendEvents(t.Context(), []Run{{c, record}})
 		switch {
-		case errors.Is(err, ErrFull):
+		case errors.Is(err, storage.ErrFull):
 			return said
 		case err != nil:
 			t.Fatal(err)
@@ -79,7 +80,7 @@ func TestRoom(t *testing.T) {
 	if s := j.State(); s.Bytes < bound || s.Bytes > bound+8192 {
 		t.Errorf("no more was taken at %d bytes, the bound is %d", s.Bytes, bound)
 	}
-	if err := j.Room(); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "2.0 MiB of at most 2.0 MiB") {
+	if err := j.Room(); !errors.Is(err, storage.ErrFull) || !strings.Contains(err.Error(), "2.0 MiB of at most 2.0 MiB") {
 		t.Errorf("the reason is %v", err)
 	}
 	// Nothing is finished: nothing may give way, and nothing does.
@@ -91,7 +92,7 @@ func TestRoom(t *testing.T) {
 		t.Errorf("%d of %d records are left, none of which was finished", len(got), len(first))
 	}
 	// The first three quarters are: as many of them go as are needed, oldest first.
-	must(t, j.SaveDone(t.Context(), "hook", laneA, first[len(first)*3/4]))
+	must(t, j.SaveDone(t.Context(), "hook", map[id.Channel]id.Sequence{laneA: first[len(first)*3/4]}))
 	must(t, j.MakeRoom(t.Context(), hooks))
 	got := kept(t, j, laneA)
 	gone := len(first) - len(got)
@@ -141,21 +142,21 @@ func TestHeadRoom(t *testing.T) {
 	for ; n < tooMuch; n++ {
 		operation := &journalv1.Operation{Id: fmt.Sprint(n), ActorId: strings.Repeat("x", 1000)}
 		err := j.Accept(t.Context(), []Accepted{{quiet, []*journalv1.Operation{operation}}})
-		if errors.Is(err, ErrFull) {
+		if errors.Is(err, storage.ErrFull) {
 			break
 		}
 		must(t, err)
 	}
-	if s := j.State(); n == 0 || s.Bytes < bound+bound/headRoom || s.Bytes > bound+bound/headRoom+8192 {
+	if s := j.State(); n == 0 || s.Bytes < bound+bound/8 || s.Bytes > bound+bound/8+8192 {
 		t.Errorf("%d operations were taken, and the log has %d bytes", n, s.Bytes)
 	}
 	// Of operations for several channels all are refused, or none.
 	both := []Accepted{{laneA, []*journalv1.Operation{{Id: "a"}}}, {quiet, []*journalv1.Operation{{Id: "b"}}}}
-	if err := j.Accept(t.Context(), both); !errors.Is(err, ErrFull) {
+	if err := j.Accept(t.Context(), both); !errors.Is(err, storage.ErrFull) {
 		t.Errorf("more operations: %v", err)
 	}
 	must(t, j.SavePut(t.Context(), quiet, &journalv1.PutRecord{Attempt: &journalv1.Attempt{OperationId: "0"}}))
-	must(t, j.SaveDone(t.Context(), "hook", laneA, 1))
+	must(t, j.SaveDone(t.Context(), "hook", map[id.Channel]id.Sequence{laneA: 1}))
 	must(t, j.Park(t.Context(), quiet, &journalv1.ParkedRecord{Operation: &journalv1.Operation{Id: "0"}}))
 }
 
@@ -171,7 +172,7 @@ func TestRoomForWhatFinishes(t *testing.T) {
 	if len(speak(t, j, quiet)) == 0 {
 		t.Error("a network for which an operation waits is not heard")
 	}
-	if s := j.State(); !s.beyond() || s.Bytes > bound+bound/headRoom+8192 {
+	if s := j.State(); !s.Beyond() || s.Bytes > bound+bound/8+8192 {
 		t.Errorf("it was heard until the log had %d bytes", s.Bytes)
 	}
 	must(t, j.SavePut(t.Context(), quiet, &journalv1.PutRecord{Settled: &journalv1.Settled{Position: &journalv1.Position{Sequence: uint64(out)}}}))
@@ -189,7 +190,7 @@ func TestRetainSmallRecords(t *testing.T) {
 	}
 	must(t, j.Retain(t.Context(), time.Now(), nil))
 	n := 0
-	must(t, j.read(t.Context(), ">", 1, func(r Record) (bool, error) {
+	must(t, j.read(t.Context(), ">", 1, func(r storage.Record) (bool, error) {
 		n++
 		return true, nil
 	}))
@@ -202,7 +203,7 @@ func TestRetainSmallRecords(t *testing.T) {
 // kept lists the records of events that are left of a channel.
 func kept(t *testing.T, j *Journal, c id.Channel) (sequences []id.Sequence) {
 	t.Helper()
-	must(t, j.ReadEvents(t.Context(), c, 1, func(_ id.Channel, r Record) bool {
+	must(t, j.ReadEvents(t.Context(), c, 1, func(_ id.Channel, r storage.Record) bool {
 		sequences = append(sequences, r.Sequence)
 		return true
 	}))

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -21,13 +23,13 @@ type Registration struct {
 // Registrations lists the hooks that the journal knows and whose name has a
 // prefix, in no particular order.
 func (j *Journal) Registrations(ctx context.Context, prefix string) ([]Registration, error) {
-	records, err := j.store.Last(ctx, subject(kindDone, "*", token(""), token("")))
+	records, err := j.store.Last(ctx, subject.Join(subject.Done, "*", subject.Token(""), subject.Token("")))
 	if err != nil {
 		return nil, fmt.Errorf("read registered hooks: %w", err)
 	}
 	var all []Registration
 	for _, r := range records {
-		name, err := untoken(strings.Split(r.Subject, ".")[1])
+		name, err := subject.Untoken(strings.Split(r.Subject, ".")[1])
 		if err != nil {
 			return nil, fmt.Errorf("subject %q: %w", r.Subject, err)
 		}
@@ -50,7 +52,7 @@ func (j *Journal) Touch(ctx context.Context, hook id.HookName) (known bool, err 
 	switch {
 	case err == nil && !record.Removed:
 		known = true
-	case err == nil || errors.Is(err, ErrNotFound):
+	case err == nil || errors.Is(err, storage.ErrNotFound):
 		end, err := j.End(ctx)
 		if err != nil {
 			return false, err
@@ -80,5 +82,5 @@ func (j *Journal) LanesFrom(ctx context.Context, from id.Sequence) (*Lanes, erro
 	if from == 0 {
 		from = end + 1
 	}
-	return j.lanes(ctx, kindEvents, end, func(id.Channel) id.Sequence { return from })
+	return j.lanes(ctx, subject.Events, end, func(id.Channel) id.Sequence { return from })
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -19,7 +21,7 @@ func (j *Journal) Unfinished(ctx context.Context, hooks []id.HookName, event fun
 		return err
 	}
 	puts := map[string]id.Sequence{}
-	settled, err := j.store.Last(ctx, subject(kindPut, ">"))
+	settled, err := j.store.Last(ctx, subject.Join(subject.Put, ">"))
 	if err != nil {
 		return fmt.Errorf("read puts: %w", err)
 	}
@@ -28,15 +30,15 @@ func (j *Journal) Unfinished(ctx context.Context, hooks []id.HookName, event fun
 		if err != nil {
 			return err
 		}
-		puts[r.Subject[len(kindPut):]] = id.Sequence(record.GetSettled().GetPosition().GetSequence())
+		puts[r.Subject[len(subject.Put):]] = id.Sequence(record.GetSettled().GetPosition().GetSequence())
 	}
-	waiting, err := j.store.Last(ctx, subject(kindOut, ">"))
+	waiting, err := j.store.Last(ctx, subject.Join(subject.Out, ">"))
 	if err != nil {
 		return fmt.Errorf("read operations: %w", err)
 	}
 	for _, last := range waiting {
 		// The record of the settled position may hold operations after it.
-		if err := j.read(ctx, last.Subject, max(1, puts[last.Subject[len(kindOut):]]), func(r Record) (bool, error) {
+		if err := j.read(ctx, last.Subject, max(1, puts[last.Subject[len(subject.Out):]]), func(r storage.Record) (bool, error) {
 			record, err := OperationsOf(r)
 			for _, op := range record.GetOperations() {
 				operation(op)
@@ -58,12 +60,12 @@ func (j *Journal) Unfinished(ctx context.Context, hooks []id.HookName, event fun
 
 func (j *Journal) unfinishedEvents(ctx context.Context, hooks []id.HookName, event func(*plugv1.Event)) error {
 	least := map[id.Channel]id.Sequence{}
-	channels, err := j.store.Last(ctx, subject(kindEvents, ">"))
+	channels, err := j.store.Last(ctx, subject.Join(subject.Events, ">"))
 	if err != nil {
 		return fmt.Errorf("read last events: %w", err)
 	}
 	for _, last := range channels {
-		c, err := parseChannel(last.Subject)
+		c, err := subject.ParseChannel(last.Subject)
 		if err != nil {
 			return err
 		}
@@ -82,7 +84,7 @@ func (j *Journal) unfinishedEvents(ctx context.Context, hooks []id.HookName, eve
 		if from == math.MaxInt64 {
 			continue // there is no hook
 		}
-		if err := j.ReadEvents(ctx, c, from+1, func(_ id.Channel, r Record) bool {
+		if err := j.ReadEvents(ctx, c, from+1, func(_ id.Channel, r storage.Record) bool {
 			record, err := EventsOf(r)
 			for _, e := range record.GetEvents() {
 				event(e)

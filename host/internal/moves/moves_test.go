@@ -8,12 +8,13 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/moves"
 )
 
 func at(s string) id.Channel { return id.Channel{Network: "n", Source: id.ChannelSource(s)} }
 
-func open(t *testing.T, store *journal.Memory) *moves.Moves {
+func open(t *testing.T, store *storage.Memory) *moves.Moves {
 	t.Helper()
 	j, err := journal.Open(t.Context(), store)
 	if err != nil {
@@ -36,7 +37,7 @@ func move(t *testing.T, m *moves.Moves, from, to string) {
 // A channel is followed over several moves and back, from whichever name it is told, and
 // after a restart; other channels and networks stay where they are.
 func TestMovesAreFollowed(t *testing.T) {
-	store := journal.NewMemory()
+	store := storage.NewMemory()
 	m := open(t, store)
 	for _, step := range []struct {
 		from, to, now string
@@ -69,7 +70,7 @@ func TestMovesAreFollowed(t *testing.T) {
 // A source that the config names stays a home, though another channel has moved there:
 // the two are one from then on.
 func TestNamedSourceStaysAHome(t *testing.T) {
-	m := open(t, journal.NewMemory())
+	m := open(t, storage.NewMemory())
 	m.Named("n", []id.ChannelSource{"a", "b"})
 	if one, other, met := m.Met("n"); met {
 		t.Errorf("%s and %s have met", one, other)
@@ -89,7 +90,7 @@ func TestNamedSourceStaysAHome(t *testing.T) {
 
 // D5: moves are bounded.
 func TestMovesAreBounded(t *testing.T) {
-	m := open(t, journal.NewMemory())
+	m := open(t, storage.NewMemory())
 	for i := range 10_000 {
 		move(t, m, "a", fmt.Sprint(i))
 	}

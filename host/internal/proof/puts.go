@@ -48,6 +48,9 @@ func (w *witness) passed(c id.Channel, p *pass) {
 	w.tick++
 	p.tick = w.tick // after the gate noted: what is stored from now is held
 	ch := w.channel(c)
+	if p.resumed && ch.settled < len(ch.out) {
+		p.of = ch.out[ch.settled]
+	}
 	ch.passes = append(ch.passes, p)
 }
 

@@ -7,12 +7,13 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // stored is told each record at the moment it is durable.
-func (w *witness) stored(e journal.Entry, s id.Sequence) {
+func (w *witness) stored(e storage.Entry, s id.Sequence) {
 	w.tick++
 	kind, _, _ := strings.Cut(e.Subject, ".")
 	switch kind {
@@ -167,6 +168,9 @@ func (w *witness) storedAttempt(ch *channel, a *journalv1.Attempt) {
 		w.breachLocked("O5", "attempt %d of %s has another first time", a.Number, op.id)
 	}
 	op.record = a
+	if last := len(ch.passes) - 1; last >= 0 {
+		ch.passes[last].of = op
+	}
 	if !a.NotSent {
 		return
 	}
@@ -206,7 +210,7 @@ func (w *witness) storedDone(c id.Channel, s id.Sequence) {
 }
 
 // mapped is told what is stored in the message map.
-func (w *witness) mapped(entries []journal.Entry) {
+func (w *witness) mapped(entries []storage.Entry) {
 	for _, e := range entries {
 		if strings.HasPrefix(e.Subject, "copy.") {
 			if op := w.operations[id.OperationID(mustDecode(e.Data, &journalv1.CopyRecord{}).OperationId)]; op != nil && op.mapped.IsZero() {
@@ -217,7 +221,7 @@ func (w *witness) mapped(entries []journal.Entry) {
 }
 
 // confirmed is told what the host knows to be stored.
-func (w *witness) confirmed(e journal.Entry) {
+func (w *witness) confirmed(e storage.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kind, _, _ := strings.Cut(e.Subject, ".")
@@ -230,7 +234,7 @@ func (w *witness) confirmed(e journal.Entry) {
 	case "put":
 		record := mustDecode(e.Data, &journalv1.PutRecord{})
 		ch := w.channel(channelOf(e.Subject))
-		if s := record.Settled; s != nil && record.Attempt == nil {
+		if s := record.Settled; s != nil {
 			if op := w.operations[id.OperationID(s.OperationId)]; op != nil && op.stood.IsZero() {
 				op.stood = time.Now()
 				w.release(op)
@@ -263,16 +267,19 @@ func (w *witness) confirmedNotSent(ch *channel, a *journalv1.Attempt) {
 }
 
 // release notes that an operation's passes end, once its receipts stand in the
-// journal and in the map.
+// journal and in the map. The next operation's may have begun: its attempt is stored
+// with them.
 func (w *witness) release(op *operation) {
 	if op.stood.IsZero() || len(op.settled.GetReceipts()) > 0 && op.charted.IsZero() {
 		return
 	}
 	ch := w.channel(op.channel)
-	for _, p := range ch.passes {
-		w.released(p, true)
-	}
-	ch.passes = nil
+	ch.passes = slices.DeleteFunc(ch.passes, func(p *pass) bool {
+		if p.of == op {
+			w.released(p, true)
+		}
+		return p.of == op
+	})
 }
 
 // released notes that a pass lets events go now.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/hook/conversation"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -30,7 +30,7 @@ type Connect func(*life, *process) Link
 func Run(s Schedule, connect Connect) Result {
 	r := &run{schedule: s, dial: connect, rng: rand.New(rand.NewPCG(s.Seed, 0)), stopped: make(chan time.Duration, 1), end: make(chan struct{})}
 	r.witness = newWitness(r)
-	r.memory = journal.NewMemory()
+	r.memory = storage.NewMemory()
 	for i, name := range networkNames {
 		r.networks = append(r.networks, newNetwork(r, name, s.Networks[i], sources[i]))
 	}
@@ -78,7 +78,7 @@ type run struct {
 
 	mu        sync.Mutex
 	rng       *rand.Rand
-	memory    *journal.Memory
+	memory    *storage.Memory
 	life      *life
 	healed    bool
 	refusals  []*refusal

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/plughost/plughost/host/id"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 )
 
 var (
@@ -26,7 +26,7 @@ type refusal struct {
 // store is one life's hold on the journal's records: slow, refusing, and gone
 // when that life ends, whatever was under way.
 type store struct {
-	journal.Store
+	storage.Store
 	run  *run
 	dead chan struct{}
 }
@@ -50,9 +50,9 @@ func (s *store) pause(ctx context.Context) error {
 	}
 }
 
-// Append implements journal.Store. Every entry takes its own way: it is stored
+// Append implements storage.Store. Every entry takes its own way: it is stored
 // or refused, and the answer comes or is lost.
-func (s *store) Append(ctx context.Context, entries ...journal.Entry) ([]id.Sequence, error) {
+func (s *store) Append(ctx context.Context, entries ...storage.Entry) ([]id.Sequence, error) {
 	sequences := make([]id.Sequence, len(entries))
 	if err := s.pause(ctx); err != nil {
 		return sequences, err
@@ -81,7 +81,7 @@ func (s *store) Append(ctx context.Context, entries ...journal.Entry) ([]id.Sequ
 }
 
 // write stores one entry, or doesn't.
-func (s *store) write(ctx context.Context, e journal.Entry) (id.Sequence, error) {
+func (s *store) write(ctx context.Context, e storage.Entry) (id.Sequence, error) {
 	kind, _, _ := strings.Cut(e.Subject, ".")
 	switch s.run.crashing(kind) {
 	case 1: // before it is stored
@@ -106,7 +106,7 @@ func (s *store) write(ctx context.Context, e journal.Entry) (id.Sequence, error)
 }
 
 // keep stores an entry under the eyes of the witness.
-func (s *store) keep(ctx context.Context, e journal.Entry) (id.Sequence, error) {
+func (s *store) keep(ctx context.Context, e storage.Entry) (id.Sequence, error) {
 	w := s.run.witness
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -123,8 +123,8 @@ func (s *store) keep(ctx context.Context, e journal.Entry) (id.Sequence, error) 
 	return sequences[0], nil
 }
 
-// Set implements journal.Store.
-func (s *store) Set(ctx context.Context, entries ...journal.Entry) error {
+// Set implements storage.Store.
+func (s *store) Set(ctx context.Context, entries ...storage.Entry) error {
 	if err := s.pause(ctx); err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (s *store) Set(ctx context.Context, entries ...journal.Entry) error {
 }
 
 // keepMap stores entries of the map under the eyes of the witness.
-func (s *store) keepMap(ctx context.Context, entries []journal.Entry) error {
+func (s *store) keepMap(ctx context.Context, entries []storage.Entry) error {
 	w := s.run.witness
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -184,32 +184,32 @@ func (s *store) read(ctx context.Context) error {
 	return nil
 }
 
-// Next implements journal.Store.
-func (s *store) Next(ctx context.Context, filter string, from id.Sequence) (journal.Record, error) {
+// Next implements storage.Store.
+func (s *store) Next(ctx context.Context, filter string, from id.Sequence) (storage.Record, error) {
 	if err := s.read(ctx); err != nil {
-		return journal.Record{}, err
+		return storage.Record{}, err
 	}
 	return s.Store.Next(ctx, filter, from)
 }
 
-// Last implements journal.Store.
-func (s *store) Last(ctx context.Context, filter string) ([]journal.Record, error) {
+// Last implements storage.Store.
+func (s *store) Last(ctx context.Context, filter string) ([]storage.Record, error) {
 	if err := s.read(ctx); err != nil {
 		return nil, err
 	}
 	return s.Store.Last(ctx, filter)
 }
 
-// Get implements journal.Store.
-func (s *store) Get(ctx context.Context, filter string) ([]journal.Record, error) {
+// Get implements storage.Store.
+func (s *store) Get(ctx context.Context, filter string) ([]storage.Record, error) {
 	if err := s.read(ctx); err != nil {
 		return nil, err
 	}
 	return s.Store.Get(ctx, filter)
 }
 
-// Follow implements journal.Store.
-func (s *store) Follow(ctx context.Context, from id.Sequence, yield func(journal.Record) error, filters ...string) error {
+// Follow implements storage.Store.
+func (s *store) Follow(ctx context.Context, from id.Sequence, yield func(storage.Record) error, filters ...string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan struct{})

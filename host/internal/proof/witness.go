@@ -11,7 +11,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
-	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -170,7 +170,8 @@ type pass struct {
 	tick      uint64
 	begun     time.Time
 	resumed   bool
-	uncertain time.Time // since when; zero: it runs
+	of        *operation // nil until its attempt is stored
+	uncertain time.Time  // since when; zero: it runs
 }
 
 func newWitness(r *run) *witness {
@@ -269,7 +270,7 @@ func (w *witness) hindered() {
 	w.hindrance = time.Now()
 }
 
-func (w *witness) refused(e journal.Entry) {
+func (w *witness) refused(e storage.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.noteLocked("journal: refused %s", e.Subject)

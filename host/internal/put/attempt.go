@@ -71,7 +71,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		}
 		a.Crashes = last.Crashes
 	}
-	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: a}); err != nil {
+	if err := o.save(ctx, a); err != nil {
 		pass.End()
 		return nil, 0, err
 	}
@@ -186,7 +186,7 @@ func (o *operation) notSent(ctx context.Context) error {
 	o.attempt.NotSent = true
 	o.until = time.Now()
 	o.attempt.Deadline = timestamppb.New(o.until) // its RPC has ended
-	if err := o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: o.attempt}); err != nil {
+	if err := o.save(ctx, o.attempt); err != nil {
 		return err
 	}
 	last := len(o.passes) - 1
@@ -223,6 +223,9 @@ func (o *operation) pause(ctx context.Context, f *plugv1.PutFailure, delay backo
 
 // sleep waits; with wake, until the plug is up in a new process if that is sooner.
 func (o *operation) sleep(ctx context.Context, d time.Duration, wake bool) error {
+	if err := o.progress.flush(ctx); err != nil {
+		return err
+	}
 	for end := time.Now().Add(d); ; {
 		o.stage.mu.Lock()
 		p := o.stage.plug(o.channel.Network)

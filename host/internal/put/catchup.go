@@ -9,6 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -34,6 +35,9 @@ func (o *operation) catchUp(ctx context.Context) error {
 	if most == 0 {
 		return nil
 	}
+	if err := o.progress.flush(ctx); err != nil { // to count may take a while
+		return err
+	}
 	waiting, err := o.waiting(ctx, most+1)
 	if err == nil && waiting > most {
 		err = dropped(fmt.Sprintf("given up by catch_up: more than max_messages, %d, were waiting", most))
@@ -47,7 +51,7 @@ func (o *operation) waiting(ctx context.Context, limit int) (n int, err error) {
 	errEnough := errors.New("enough")
 	err = o.must(ctx, func(ctx context.Context) error {
 		n = 0
-		err := o.stage.Journal.ReadOperations(ctx, o.channel, id.Sequence(o.position.Sequence), func(r journal.Record) error {
+		err := o.stage.Journal.ReadOperations(ctx, o.channel, id.Sequence(o.position.Sequence), func(r storage.Record) error {
 			record, err := journal.OperationsOf(r)
 			for i, op := range record.GetOperations() {
 				if here := (&journalv1.Position{Sequence: uint64(r.Sequence), Index: uint32(i)}); op.Action.GetMessage() != nil && !after(o.position, here) {

@@ -31,7 +31,7 @@ func (o *operation) noteCrash(ctx context.Context) error {
 	o.attempt.Crashed = true
 	o.attempt.Crashes++
 	o.log.Warn("the plug crashed while it was uncertain whether the message was sent; it is tried again alone", "attempt", o.attempt.Number)
-	return o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: o.attempt})
+	return o.save(ctx, o.attempt)
 }
 
 // unconfirmed parks an operation of which no more attempts may be made.

@@ -20,6 +20,14 @@ func (o *operation) ready(ctx context.Context) (*slot, error) {
 	if err := o.catchUp(ctx); err != nil {
 		return nil, err // without waiting for the plug
 	}
+	if o.attempt == nil {
+		if slot := o.stage.readyNow(o.channel); slot != nil {
+			return slot, nil
+		}
+	}
+	if err := o.progress.flush(ctx); err != nil {
+		return nil, err
+	}
 	if !o.mayExpire() {
 		return o.stage.ready(ctx, o.channel, o.alone())
 	}

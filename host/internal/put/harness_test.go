@@ -19,6 +19,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/moves"
 	"github.com/plughost/plughost/host/internal/put"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
@@ -124,7 +125,7 @@ var (
 // world is a stage over a journal in memory, with a plug for channel here.
 type world struct {
 	t       *testing.T
-	store   *journal.Memory
+	store   *storage.Memory
 	journal *journal.Journal
 	stage   *put.Stage
 	moves   *moves.Moves
@@ -140,12 +141,12 @@ type world struct {
 func inBubble(t *testing.T, change func(*put.Live), test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, store: journal.NewMemory(), plug: &fakePlug{}}
+		w := &world{t: t, store: storage.NewMemory(), plug: &fakePlug{}}
 		w.live = put.Live{Link: w.plug, Scope: plugv1.PutScope_PUT_SCOPE_CHANNEL, Concurrent: 1, Abilities: &plugv1.Abilities{
 			Echo: plugv1.Echo_ECHO_NONE, AuthorMode: plugv1.AuthorMode_AUTHOR_MODE_NATIVE,
 			Features: []plugv1.Feature{plugv1.Feature_FEATURE_REPLY, plugv1.Feature_FEATURE_THREAD},
 		}}
-		w.store.Refuse = func(e journal.Entry) error {
+		w.store.Refuse = func(e storage.Entry) error {
 			if prefix := w.refuses.Load(); prefix != nil && strings.HasPrefix(e.Subject, *prefix) {
 				return errors.New("the disk is full")
 			}

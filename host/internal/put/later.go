@@ -7,6 +7,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -34,7 +35,7 @@ func (s *Stage) Accepting(accepted []journal.Accepted) {
 
 // readLater finds the edits and deletes that waited when the host ended.
 func (s *Stage) readLater(ctx context.Context, c id.Channel, settled *journalv1.Position) error {
-	return s.Journal.ReadOperations(ctx, c, id.Sequence(settled.GetSequence()), func(r journal.Record) error {
+	return s.Journal.ReadOperations(ctx, c, id.Sequence(settled.GetSequence()), func(r storage.Record) error {
 		record, err := journal.OperationsOf(r)
 		if err != nil {
 			s.Logger.Error("journal record not readable; passed over", "error", err)
@@ -103,7 +104,7 @@ func (o *operation) fold(ctx context.Context, first bool) (*plugv1.Message, erro
 func (o *operation) foldedContent(ctx context.Context, edit string) (content *plugv1.Message, err error) {
 	err = o.must(ctx, func(ctx context.Context) error {
 		op, err := o.stage.Journal.Issued(ctx, o.channel.Network, id.OperationID(edit))
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}
 		content = op.GetAction().GetEdit().GetContent()

@@ -8,7 +8,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
@@ -78,6 +77,11 @@ func (o *operation) run(ctx context.Context) error {
 	o.enter()
 	defer o.leave()
 	defer o.cleanup()
+	if !o.waitsForNothing() {
+		if err := o.progress.flush(ctx); err != nil {
+			return err
+		}
+	}
 	if done, err := o.takeUp(ctx); done || err != nil {
 		return err
 	}
@@ -112,7 +116,7 @@ func (o *operation) run(ctx context.Context) error {
 			}
 			o.log.Warn("it is uncertain whether the message was sent", "attempt", o.attempt.Number, "reason", failure.Message)
 			if len(response.Receipts) > 0 { // the parts that are certain are not sent again after a crash
-				if err = o.save(ctx, &journalv1.PutRecord{Settled: o.progress.settled, Attempt: o.attempt}); err != nil {
+				if err = o.save(ctx, o.attempt); err != nil {
 					break
 				}
 			}
@@ -152,53 +156,6 @@ func (o *operation) leave() {
 	o.stage.mu.Lock()
 	defer o.stage.mu.Unlock()
 	delete(o.stage.active, o.id)
-}
-
-// settle finishes the operation: its receipts are durable, in the journal and in
-// the message map, before any event that waits for it is yielded (O1).
-func (o *operation) settle(ctx context.Context, outcome journalv1.Outcome, by journalv1.SettledBy, receipts []*plugv1.Receipt) error {
-	o.know(receipts)
-	settled := &journalv1.Settled{Position: o.position, OperationId: string(o.id), Outcome: outcome, By: by,
-		Receipts: receipts, Attempts: o.attempt.GetNumber(), Source: o.record.Source, Hook: o.record.Hook,
-		AuthorId: o.record.Action.GetAuthor().GetUser().GetId(), Folded: o.attempt.GetFolded(), As: settledAs(o.record.Action)}
-	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED {
-		settled.Source, settled.OfOperationId = o.record.Target, o.of
-	} else {
-		settled.OfOperationId = o.record.PutBack.GetOperationId()
-	}
-	if outcome == journalv1.Outcome_OUTCOME_DROPPED {
-		settled.Reason = o.reason
-	}
-	chart := func() error {
-		return o.must(ctx, func(ctx context.Context) error { return o.chart(ctx, settled) })
-	}
-	var both errgroup.Group
-	if settled.As == journalv1.SettledAs_SETTLED_AS_OTHER {
-		// Only the next start makes up for a crash between the two, and it knows
-		// nothing of reactions.
-		if err := chart(); err != nil {
-			return err
-		}
-	} else {
-		both.Go(chart)
-	}
-	both.Go(func() error { return o.save(ctx, &journalv1.PutRecord{Settled: settled}) })
-	if err := both.Wait(); err != nil {
-		return err
-	}
-	o.progress.settled, o.progress.attempt = settled, nil
-	o.count(settled)
-	if o.stage.Settled != nil {
-		o.stage.Settled(o.channel, o.asked, o.record, settled, o.reason)
-	}
-	for _, pass := range o.passes {
-		pass.End()
-	}
-	return nil
-}
-
-func (o *operation) save(ctx context.Context, record *journalv1.PutRecord) error {
-	return o.must(ctx, func(ctx context.Context) error { return o.stage.Journal.SavePut(ctx, o.channel, record) })
 }
 
 // must tries until it succeeds or ctx has ended, and then once more: what a Put

@@ -8,6 +8,7 @@ import (
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -134,7 +135,7 @@ func (s *Stage) Canonical(ctx context.Context, m id.Message) (*journalv1.Message
 	if err == nil {
 		return journal.SourceKey(copied.Source, copied.OperationId), nil
 	}
-	if !errors.Is(err, journal.ErrNotFound) {
+	if !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	// The map may have been asked just before it was told.
@@ -144,7 +145,7 @@ func (s *Stage) Canonical(ctx context.Context, m id.Message) (*journalv1.Message
 	original, err := s.Journal.Original(ctx, m)
 	if err == nil {
 		m.ID = id.MessageID(original.Id)
-	} else if !errors.Is(err, journal.ErrNotFound) {
+	} else if !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	return &journalv1.MessageKey{NetworkId: string(m.Channel.Network), Channel: string(m.Channel.Source), Id: string(m.ID)}, nil
@@ -179,7 +180,7 @@ func (s *Stage) origin(ctx context.Context, c id.Channel, e *plugv1.Event, base 
 		if err == nil {
 			return originOf(copied.OperationId, copied.Hook, copied.Source, copied.Primary), nil
 		}
-		if !errors.Is(err, journal.ErrNotFound) {
+		if !errors.Is(err, storage.ErrNotFound) {
 			return nil, err
 		}
 	}
@@ -198,7 +199,7 @@ func (s *Stage) origin(ctx context.Context, c id.Channel, e *plugv1.Event, base 
 // issued returns the origin of an echo by the operation of ours; nil if it is none.
 func (s *Stage) issued(ctx context.Context, c id.Channel, base id.OperationID) (*hook.Origin, error) {
 	op, err := s.Journal.Issued(ctx, c.Network, base)
-	if errors.Is(err, journal.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/accept"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -89,7 +90,7 @@ func TestOutcomeOfFallback(t *testing.T) {
 				}
 			}
 		}
-		if _, err := by.Wait(w.t.Context(), "0000000000001abcdefg"); !errors.Is(err, journal.ErrNotFound) {
+		if _, err := by.Wait(w.t.Context(), "0000000000001abcdefg"); !errors.Is(err, storage.ErrNotFound) {
 			w.t.Errorf("an operation that nobody accepted: %v", err)
 		}
 	})

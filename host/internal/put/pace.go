@@ -59,6 +59,9 @@ func (p *pace) channel(source id.ChannelSource) *rate.Limiter {
 	return l
 }
 
+// paces tells whether any rate is declared.
+func (p *pace) paces() bool { return p.limits.GetChannelRate() != nil || p.plug != nil }
+
 // turn waits for the channel's turn at the plug's bucket and for a token in it. done
 // gives the turn to the next; it may be called more than once. Its error is the
 // context's.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -17,6 +18,9 @@ import (
 func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason string) error {
 	if uncertain := o.attempt.GetUncertain(); uncertain > 1 || uncertain == 1 && verdict == plugv1.Verdict_VERDICT_UNCERTAIN {
 		reason += "; it may have been sent all the same"
+	}
+	if err := o.progress.flush(ctx); err != nil {
+		return err
 	}
 	o.reason = reason
 	o.log.Error("parked", "verdict", verdict.String(), "reason", reason)
@@ -93,7 +97,7 @@ func (o *operation) takeUp(ctx context.Context) (done bool, err error) {
 func (o *operation) parkedAs(ctx context.Context, name id.OperationID) (parked *journalv1.ParkedRecord, err error) {
 	err = o.must(ctx, func(ctx context.Context) error {
 		p, err := o.stage.Journal.ParkedOperation(ctx, name)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}
 		if err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/accept"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -263,14 +264,14 @@ func TestDropParked(t *testing.T) {
 		if want := []string{"2 1", "1 1"}; !slices.Equal(left, want) {
 			t.Errorf("records left, and parked: %q, want %q", left, want)
 		}
-		if _, err := by.PutBack(t.Context(), id.OperationID(drop.Id)); !errors.Is(err, journal.ErrNotFound) {
+		if _, err := by.PutBack(t.Context(), id.OperationID(drop.Id)); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("putting back what is forgotten: %v", err)
 		}
 		w.plug.OnPut = nil
 		w.putBack(keep.Id)
 		w.want("say keep")
 		for _, wrong := range []id.OperationID{"", "*", ">", "0000000000001abcdef*", "0000000000001.bcdefg"} {
-			if _, err := by.PutBack(t.Context(), wrong); !errors.Is(err, journal.ErrNotFound) {
+			if _, err := by.PutBack(t.Context(), wrong); !errors.Is(err, storage.ErrNotFound) {
 				t.Errorf("putting back %q: %v", wrong, err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/put/adapt"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -230,7 +231,7 @@ func (o *operation) original(ctx context.Context, m id.Message) (*plugv1.Receipt
 	r := &plugv1.Receipt{Id: string(m.ID), Channel: string(m.Channel.Source)}
 	err := o.must(ctx, func(ctx context.Context) error {
 		original, err := o.stage.Journal.Original(ctx, m)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}
 		if err == nil {

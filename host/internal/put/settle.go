@@ -13,6 +13,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -94,7 +95,7 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 // channels, since a message may land elsewhere. Its error is the context's.
 func (o *operation) search(ctx context.Context) error {
 	for {
-		err := o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, id.Sequence(o.attempt.Noted)+1, func(_ id.Channel, r journal.Record) bool {
+		err := o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, id.Sequence(o.attempt.Noted)+1, func(_ id.Channel, r storage.Record) bool {
 			record, err := journal.EventsOf(r)
 			if err != nil {
 				o.log.Error("journal record not readable; passed over", "error", err)

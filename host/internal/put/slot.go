@@ -51,6 +51,18 @@ func (s *Stage) ready(ctx context.Context, c id.Channel, alone bool) (*slot, err
 	}
 }
 
+// readyNow is ready where nothing has to be waited for, and nothing is paced; else nil.
+func (s *Stage) readyNow(c id.Channel) *slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.plug(c.Network)
+	if p.live == nil || p.waits[c.Source] || time.Now().Before(p.paused) || p.pace.paces() || !p.slots.TryAcquire(1) {
+		return nil
+	}
+	slots := p.slots
+	return &slot{Live: p.live, process: p.process, paid: func(int) {}, release: func() { slots.Release(1) }}
+}
+
 // acquire gives what acquires a slot, once it is the channel's turn at the plug's rate.
 // With alone that is all slots, those of best effort too: nothing else is asked of the
 // plug then. The caller of acquire holds the stage's mu.

@@ -11,6 +11,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/moves"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -34,8 +35,8 @@ type Journal interface {
 	Original(ctx context.Context, m id.Message) (*journalv1.OriginalRecord, error)
 	Reacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey) (*journalv1.ReactedRecord, error)
 	SaveReacted(ctx context.Context, c id.Channel, m *journalv1.MessageKey, r *journalv1.ReactedRecord) error
-	ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(journal.Record) error) error
-	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, journal.Record) bool) error
+	ReadOperations(ctx context.Context, c id.Channel, from id.Sequence, yield func(storage.Record) error) error
+	ReadEvents(ctx context.Context, c id.Channel, from id.Sequence, yield func(id.Channel, storage.Record) bool) error
 	Issued(ctx context.Context, n id.NetworkID, operation id.OperationID) (*journalv1.Operation, error)
 }
 
@@ -83,6 +84,7 @@ type Stage struct {
 // progress is how far a channel has come. It is used by the channel's lane only.
 type progress struct {
 	settled  *journalv1.Settled
+	unsaved  *outcome           // that settled is of; nil once it is durable
 	attempt  *journalv1.Attempt // of the next operation, if it may have been sent
 	resumed  *gate.Pass         // holds own events since that attempt
 	reopened bool               // the next operation may have been parked before the start
@@ -156,7 +158,7 @@ func (s *Stage) knowSent(ctx context.Context, c id.Channel, a *journalv1.Attempt
 		return nil
 	}
 	op, err := s.Journal.Issued(ctx, c.Network, id.OperationID(a.OperationId))
-	if errors.Is(err, journal.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -183,7 +185,7 @@ func (s *Stage) Run(ctx context.Context) error {
 	return s.lanes.Run(ctx, s.handle)
 }
 
-func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Record) {
+func (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {
 	s.mu.Lock()
 	p := s.channels[c]
 	if p == nil {
@@ -191,6 +193,7 @@ func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Reco
 		s.channels[c] = p
 	}
 	s.mu.Unlock()
+lane:
 	for _, r := range records {
 		record, err := journal.OperationsOf(r)
 		if err != nil {
@@ -208,10 +211,11 @@ func (s *Stage) handle(ctx context.Context, c id.Channel, records []journal.Reco
 			o := &operation{stage: s, channel: c, progress: p, record: op, position: position,
 				id: id.OperationID(op.Id), log: s.Logger.With("channel", c.String(), "operation", op.Id)}
 			if err := o.run(ctx); err != nil {
-				return // ctx has ended; the operation is carried out after the next start
+				break lane // ctx has ended; the operation is carried out after the next start
 			}
 		}
 	}
+	_ = p.flush(ctx)
 }
 
 func after(a, b *journalv1.Position) bool {

@@ -20,7 +20,7 @@ const touchEvery = time.Hour
 // Journal is where the places of durable subscriptions are stored.
 type Journal interface {
 	Touch(ctx context.Context, h id.HookName) (known bool, err error)
-	SaveDone(ctx context.Context, h id.HookName, c id.Channel, s id.Sequence) error
+	SaveDone(ctx context.Context, h id.HookName, done map[id.Channel]id.Sequence) error
 	Forget(ctx context.Context, h id.HookName) error
 }
 

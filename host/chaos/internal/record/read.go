@@ -12,6 +12,7 @@ import (
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -19,7 +20,7 @@ import (
 // Read reads the journal in a data directory, whose host has ended, for the plugs
 // named.
 func Read(ctx context.Context, dataDir string, plugs []string) (_ *Record, err error) {
-	store, err := journal.OpenJetStream(ctx, journal.Options{Dir: filepath.Join(dataDir, "journal")})
+	store, err := storage.OpenJetStream(ctx, storage.Options{Dir: filepath.Join(dataDir, "journal")})
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (r *reader) member(c id.Channel) ledger.Member {
 	return ledger.Member{Plug: r.plug[c.Network], Source: string(c.Source)}
 }
 
-func (r *reader) add(c id.Channel, record journal.Record, m proto.Message) error {
+func (r *reader) add(c id.Channel, record storage.Record, m proto.Message) error {
 	switch m := m.(type) {
 	case *journalv1.EventsRecord:
 		for i, e := range m.Events {
@@ -81,7 +82,7 @@ func (r *reader) add(c id.Channel, record journal.Record, m proto.Message) error
 	return nil
 }
 
-func (r *reader) accepted(c id.Channel, record journal.Record, index uint32, op *journalv1.Operation) {
+func (r *reader) accepted(c id.Channel, record storage.Record, index uint32, op *journalv1.Operation) {
 	made := r.ByID[op.Id]
 	if made == nil {
 		kind, text := actionKind(op.Action)
@@ -107,7 +108,7 @@ func (r *reader) find(c id.Channel, p *journalv1.Position) *Operation {
 	return r.at[place{c, p.GetSequence(), p.GetIndex()}]
 }
 
-func (r *reader) attempt(c id.Channel, record journal.Record, a *journalv1.Attempt) {
+func (r *reader) attempt(c id.Channel, record storage.Record, a *journalv1.Attempt) {
 	op := r.find(c, a.GetPosition())
 	if op == nil {
 		return
@@ -116,7 +117,7 @@ func (r *reader) attempt(c id.Channel, record journal.Record, a *journalv1.Attem
 }
 
 // settled is repeated in the records of attempts; the first counts.
-func (r *reader) settled(c id.Channel, record journal.Record, s *journalv1.Settled) {
+func (r *reader) settled(c id.Channel, record storage.Record, s *journalv1.Settled) {
 	op := r.find(c, s.GetPosition())
 	if op == nil || op.Settled != nil {
 		return

@@ -9,6 +9,7 @@ import (
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/journal/storage"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -17,7 +18,7 @@ import (
 // and the event that caused it.
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
-	store, err := journal.OpenJetStream(t.Context(), journal.Options{Dir: filepath.Join(dir, "journal")})
+	store, err := storage.OpenJetStream(t.Context(), storage.Options{Dir: filepath.Join(dir, "journal")})
 	if err != nil {
 		t.Fatal(err)
 	}
