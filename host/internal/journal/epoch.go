@@ -48,7 +48,7 @@ func open(ctx context.Context, store Store, boot string) (*Journal, error) {
 	j, err := Inspect(ctx, store)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		j = &Journal{store: store}
+		j = &Journal{store: store, resolving: make(chan struct{}, 1)}
 	case err != nil:
 		return nil, err
 	case j.epochs[len(j.epochs)-1].boot == boot:
@@ -69,7 +69,7 @@ func open(ctx context.Context, store Store, boot string) (*Journal, error) {
 // Inspect is Open for a journal that is there: ErrNotFound if its meta record is not.
 // Nothing is written.
 func Inspect(ctx context.Context, store Store) (*Journal, error) {
-	j := &Journal{store: store}
+	j := &Journal{store: store, resolving: make(chan struct{}, 1)}
 	err := j.read(ctx, kindMeta, 1, func(r Record) (bool, error) {
 		meta := &journalv1.Meta{}
 		if err := proto.Unmarshal(r.Data, meta); err != nil {
