@@ -30,9 +30,7 @@ func (w *witness) stored(e journal.Entry, s id.Sequence) {
 		w.storedSettled(ch, record.Settled)
 		w.storedAttempt(ch, record.Attempt)
 	case "parked":
-		if op := w.operations[id.OperationID(mustDecode(e.Data, &journalv1.ParkedRecord{}).Operation.Id)]; op != nil {
-			op.parked = true
-		}
+		w.storedParked(mustDecode(e.Data, &journalv1.ParkedRecord{}))
 	case "done":
 		w.storedDone(channelOf(e.Subject), id.Sequence(mustDecode(e.Data, &journalv1.DoneRecord{}).Sequence))
 	}
@@ -167,6 +165,9 @@ func (w *witness) storedAttempt(ch *channel, a *journalv1.Attempt) {
 		w.breachLocked("O5", "attempt %d of %s has another first time", a.Number, op.id)
 	}
 	op.record = a
+	if a.Crashes > 0 { // also where the last attempt was not the one that may have been sent
+		w.suspects[op] = true
+	}
 	if !a.NotSent {
 		return
 	}
@@ -265,9 +266,10 @@ func (w *witness) confirmedNotSent(ch *channel, a *journalv1.Attempt) {
 // release notes that an operation's passes end, once its receipts stand in the
 // journal and in the map.
 func (w *witness) release(op *operation) {
-	if op.stood.IsZero() || len(op.settled.GetReceipts()) > 0 && op.charted.IsZero() {
+	if op.released || op.stood.IsZero() || len(op.settled.GetReceipts()) > 0 && op.charted.IsZero() {
 		return
 	}
+	op.released = true // what it turns out to have sent later ends nobody's pass
 	ch := w.channel(op.channel)
 	for _, p := range ch.passes {
 		w.released(p, true)

@@ -115,23 +115,25 @@ type event struct {
 
 // operation is an accepted operation.
 type operation struct {
-	id       id.OperationID
-	channel  id.Channel
-	cause    *event
-	accepted time.Time
-	text     string
-	record   *journalv1.Attempt // durable
-	suspect  *attempt           // the last one in which the plug crashed
-	attempts []*attempt
-	messages []*message
-	settled  *journalv1.Settled // durable
-	mapped   time.Time          // since when its receipts are in the message map
-	stood    time.Time          // when the host knew that settled is durable
-	charted  time.Time          // when it knew the same of the map
-	notSent  uint32             // the last attempt that the host knew to be stored as not sent
-	parked   bool
-	already  bool
-	told     time.Time // when this life of the host surely had a good PutOutcome
+	id        id.OperationID
+	channel   id.Channel
+	cause     *event
+	accepted  time.Time
+	text      string
+	record    *journalv1.Attempt // durable
+	suspect   *attempt           // the last one in which the plug crashed
+	attempts  []*attempt
+	messages  []*message
+	settled   *journalv1.Settled // durable
+	mapped    time.Time          // since when its receipts are in the message map
+	stood     time.Time          // when the host knew that settled is durable
+	charted   time.Time          // when it knew the same of the map
+	notSent   uint32             // the last attempt that the host knew to be stored as not sent
+	released  bool               // its passes have ended in this life of the host
+	parked    bool
+	foundSent time.Time // it was parked, and turned out to have been sent
+	already   bool
+	told      time.Time // when this life of the host surely had a good PutOutcome
 }
 
 // attempt is one RPC.
@@ -259,7 +261,7 @@ func (w *witness) lives(l *life) {
 		ch.last, ch.passes = nil, nil
 	}
 	for _, op := range w.operations {
-		op.told, op.stood, op.charted = time.Time{}, time.Time{}, time.Time{}
+		op.told, op.stood, op.charted, op.released = time.Time{}, time.Time{}, time.Time{}, false
 	}
 }
 
@@ -397,6 +399,7 @@ func (w *witness) acknowledged(n *network, items []*item) {
 			}
 		}
 		if o := i.outcome; o != nil && o.Response.GetFailure() == nil {
+			w.noteLocked("plug %s: the outcome of attempt %d of %s is acknowledged: %v", n.id, o.Attempt, o.OperationId, o.Response)
 			if op := w.operations[id.OperationID(o.OperationId)]; op != nil && op.told.IsZero() {
 				op.told = time.Now()
 			}
