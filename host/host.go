@@ -59,7 +59,8 @@ type Host struct {
 	avatars avatars
 	moves   *moves.Moves
 
-	running atomic.Pointer[running] // what callers from outside use; nil: Run doesn't run
+	running atomic.Pointer[running]    // what callers from outside use; nil: Run doesn't run
+	waits   atomic.Pointer[hook.Error] // why Run has not started anything yet
 
 	mu          sync.Mutex
 	supervisors map[id.InstanceName]*supervisor.Supervisor
@@ -83,6 +84,9 @@ type running struct {
 func (h *Host) run() (*running, error) {
 	if run := h.running.Load(); run != nil {
 		return run, nil
+	}
+	if why := h.waits.Load(); why != nil {
+		return nil, why
 	}
 	return nil, errStopped
 }
@@ -120,19 +124,19 @@ func New(o Options) (*Host, error) {
 }
 
 // Run runs the host until ctx ends, then stops every plug, and returns nil; or it
-// returns at once, with all plugs stopped, if the host itself cannot go on. It is
-// called once. A plug's fault is never the host's: see Status.
+// returns at once, with all plugs stopped, if the host itself cannot go on. While the
+// disk has no room for what is written first it waits for it, says so, and starts then.
+// It is called once. A plug's fault is never the host's: see Status.
 func (h *Host) Run(ctx context.Context) error {
-	store, err := h.openStore(ctx)
-	if err != nil {
+	run := &running{}
+	store, drains, err := h.open(ctx, run)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	defer store.Close()
-	run := &running{}
-	drains, err := h.openStages(ctx, store, run)
-	if err != nil {
-		return err
-	}
 
 	// The stages outlive the plugs, so that what a stopping plug still says is
 	// stored and what its last Puts did is recorded.
@@ -176,28 +180,6 @@ func (h *Host) Run(ctx context.Context) error {
 		return nil
 	}
 	return context.Cause(ctx)
-}
-
-// openStore makes the directories and opens the journal's store, which locks
-// them.
-func (h *Host) openStore(ctx context.Context) (storage.Store, error) {
-	dir, err := filepath.Abs(h.o.DataDir)
-	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	h.o.DataDir = dir
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
-	}
-	return storage.OpenJetStream(ctx, storage.Options{
-		Dir:      filepath.Join(dir, "journal"),
-		Sync:     h.o.JournalSync,
-		MaxBytes: h.o.JournalMaxBytes,
-		Ballast:  h.o.JournalBallast,
-		MapAge:   h.o.KeepCopies,
-		MapMax:   h.o.MaxCopies,
-		Logger:   h.log.Named("journal"),
-	})
 }
 
 // openStages builds the stages over the store, in the order in which they must

@@ -48,6 +48,7 @@ type childOptions struct {
 	Conversations []host.Conversation
 	SettleTimeout time.Duration
 	Supervision   host.Supervision
+	Ballast       int64
 }
 
 // runHost is the child's main. It prints each change of a plug's status as a
@@ -58,7 +59,7 @@ func runHost(options string) {
 		panic(err)
 	}
 	o := host.Options{DataDir: given.DataDir, Plugs: given.Plugs, Conversations: given.Conversations,
-		SettleTimeout: given.SettleTimeout, Supervision: given.Supervision}
+		SettleTimeout: given.SettleTimeout, Supervision: given.Supervision, JournalBallast: given.Ballast}
 	o.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: os.Stderr})
 	var mu sync.Mutex
 	o.Changed = func(s host.Status) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"sync"
@@ -35,7 +36,7 @@ func main() {
 	flag.DurationVar(&o.Length, "time", 2*time.Minute, "how long faults happen")
 	flag.Uint64Var(&o.Seed, "seed", 0, "seed of the plan; 0 draws one")
 	flag.Float64Var(&o.PerSecond, "rate", 12, "what is said and done per second over all channels")
-	flag.BoolVar(&o.FullDisk, "full-disk", false, "have the disk run full too: a small one of its own, which takes root to mount")
+	flag.BoolVar(&o.FullDisk, "full-disk", true, "have the disk run full too: a small one of its own; left out where this user has no right to mount one")
 	flag.DurationVar(&o.settle, "settle", 3*time.Minute, "most time to settle after the last fault")
 	flag.StringVar(&o.bin, "bin", "bin", "directory with plughost, simnetd and plugs")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where the run's directory is made")
@@ -53,16 +54,10 @@ func main() {
 }
 
 func (o *options) run() error {
-	p := plan.New(o.Options)
 	if o.print {
-		printPlan(os.Stdout, p)
+		printPlan(os.Stdout, plan.New(o.Options))
 		return nil
 	}
-	flags := ""
-	if o.FullDisk {
-		flags = " FLAGS=-full-disk"
-	}
-	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d%s\n", o.Seed, o.Length, o.Length, o.Seed, flags)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	bin, err := filepath.Abs(o.bin)
@@ -73,14 +68,17 @@ func (o *options) run() error {
 	if err != nil {
 		return err
 	}
-	wo := world.Options{Plan: p, Bin: bin, Dir: dir, DataDir: filepath.Join(dir, "data"), Say: os.Stderr}
-	unmount := func() error { return nil }
-	if o.FullDisk {
-		wo.DataDir = filepath.Join(dir, "disk", "data")
-		if unmount, err = world.TempDisk(filepath.Join(dir, "disk"), smallDisk); err != nil {
-			return err
-		}
+	disk := filepath.Join(dir, "disk")
+	unmount, err := o.mount(disk)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
 	}
+	flags := ""
+	if !o.FullDisk {
+		flags = " FLAGS=-full-disk=false"
+	}
+	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d%s\n", o.Seed, o.Length, o.Length, o.Seed, flags)
+	wo := world.Options{Plan: plan.New(o.Options), Bin: bin, Dir: dir, DataDir: filepath.Join(disk, "data"), Say: os.Stderr}
 	run, counts, broken, err := o.happen(ctx, wo)
 	if err == nil {
 		err = report(os.Stdout, run, counts, broken, !o.anyOK)
@@ -89,16 +87,44 @@ func (o *options) run() error {
 		}
 	}
 	if err != nil {
-		if o.FullDisk { // what was on the small disk would be gone with it
-			err = errors.Join(err, os.CopyFS(filepath.Join(dir, "data"), os.DirFS(wo.DataDir)), unmount())
-		}
+		err = errors.Join(err, o.keep(disk), unmount())
 		return fmt.Errorf("%w\nseed %d; everything is kept in %s", err, o.Seed, dir)
 	}
 	return errors.Join(unmount(), os.RemoveAll(dir))
 }
 
-// smallDisk is the size of the disk that runs full.
-const smallDisk = 256 << 20
+// What the disk that runs full holds, in memory: what a run writes in each minute, and
+// enough beside it that it is full only when it is filled.
+const (
+	smallDisk = 256 << 20
+	perMinute = 16 << 20
+)
+
+// mount mounts the small disk, if the disk is to run full and this user may.
+func (o *options) mount(dir string) (unmount func() error, err error) {
+	none := func() error { return nil }
+	if !o.FullDisk {
+		return none, os.Mkdir(dir, 0o700)
+	}
+	unmount, err = world.TempDisk(dir, smallDisk+int64(o.Length.Minutes()*perMinute))
+	if errors.Is(err, os.ErrPermission) {
+		fmt.Printf("chaos: the fault \"full disk\" is left out: %v; run as root to have it\n", err)
+		o.FullDisk = false
+		return none, nil
+	}
+	return unmount, err
+}
+
+// keep moves what is on the small disk to where it stays.
+func (o *options) keep(disk string) error {
+	if !o.FullDisk {
+		return nil
+	}
+	if out, err := exec.Command("cp", "-a", disk, disk+"-kept").CombinedOutput(); err != nil {
+		return fmt.Errorf("keep what is on the small disk: %w: %s", err, out)
+	}
+	return nil
+}
 
 // happen has the run happen, and gathers what there is to know of it.
 func (o *options) happen(ctx context.Context, wo world.Options) (run check.Run, counts map[string]int, broken []string, err error) {

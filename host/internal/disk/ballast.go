@@ -35,7 +35,7 @@ func Open(dir string, size int64) *Ballast {
 // takes it again when there is room. An error says that the disk could not be looked
 // at, or the ballast not be given up or taken.
 func (b *Ballast) Check() (State, error) {
-	free, err := free(filepath.Dir(b.path))
+	free, err := Free(filepath.Dir(b.path))
 	if err != nil {
 		return State{}, err
 	}
@@ -54,9 +54,9 @@ func (b *Ballast) Check() (State, error) {
 	return State{Free: free, Full: !held, Need: need}, err // no room for the ballast is no room
 }
 
-// free is how many bytes a process like this one may write to the disk of a
-// directory.
-func free(dir string) (int64, error) {
+// Free is how many bytes a process like this one may write to the disk of a
+// directory that is there.
+func Free(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, fmt.Errorf("look at the disk of %s: %w", dir, err)

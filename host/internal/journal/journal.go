@@ -36,9 +36,14 @@ func (j *Journal) Instance(ctx context.Context, name id.InstanceName) (*journalv
 	return record, err
 }
 
-// BindInstance stores what an instance is.
+// BindInstance stores what an instance is, unless that is known: a plug starts on a full
+// disk too.
 func (j *Journal) BindInstance(ctx context.Context, name id.InstanceName, record *journalv1.InstanceRecord) error {
-	_, err := j.append(ctx, subject.Join(subject.Instance, subject.Token(name)), record)
+	known, err := j.Instance(ctx, name)
+	if err != nil || proto.Equal(known, record) {
+		return err
+	}
+	_, err = j.append(ctx, subject.Join(subject.Instance, subject.Token(name)), record)
 	return err
 }
 

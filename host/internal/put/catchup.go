@@ -35,6 +35,9 @@ func (o *operation) catchUp(ctx context.Context) error {
 	if most == 0 {
 		return nil
 	}
+	if err := o.progress.flush(ctx); err != nil { // to count may take a while
+		return err
+	}
 	waiting, err := o.waiting(ctx, most+1)
 	if err == nil && waiting > most {
 		err = dropped(fmt.Sprintf("given up by catch_up: more than max_messages, %d, were waiting", most))

@@ -48,9 +48,9 @@ func (p *Plan) faults(o Options) {
 	})
 	disk := []func(*rand.Rand) Step{lasting(SlowDisk, 3*time.Second, 6*time.Second)}
 	if o.FullDisk {
-		disk = append(disk, lasting(FullDisk, 3*time.Second, 8*time.Second))
+		disk = append(disk, lasting(FullDisk, 3*time.Second, 8*time.Second), lasting(KillOnFullDisk, 5*time.Second, 8*time.Second))
 	}
-	lane("disk", 25*time.Second, disk)
+	lane("disk", 18*time.Second, disk)
 }
 
 // lasting is a fault that lasts for a time between two.

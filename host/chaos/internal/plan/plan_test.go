@@ -27,7 +27,7 @@ func TestSeed(t *testing.T) {
 func TestPlan(t *testing.T) {
 	faults := map[string]int{}
 	for seed := range uint64(20) {
-		p := New(Options{Seed: seed, Length: 2 * time.Minute, PerSecond: 12})
+		p := New(Options{Seed: seed, Length: 2 * time.Minute, PerSecond: 12, FullDisk: true})
 		members := slices.Concat(p.Conversations...)
 		if len(p.Conversations) != conversations || len(members) != channels {
 			t.Fatalf("seed %d: %d channels in %d conversations", seed, len(members), len(p.Conversations))

@@ -18,6 +18,7 @@ var (
 // said is a message of a lane so far.
 type said struct {
 	token     ledger.Token
+	answers   ledger.Token
 	author    string
 	revision  int
 	deleted   bool
@@ -42,7 +43,7 @@ func (p *Plan) speech(d *rand.Rand, m ledger.Member, length time.Duration, perSe
 		switch kind := d.IntN(100); {
 		case n.Use == "mqtt" || about == nil || about.deleted || kind < 58:
 			p.say(d, n, &s, about)
-			all = append(all, &said{token: s.Token, author: s.Author, reactions: map[string]bool{}})
+			all = append(all, &said{token: s.Token, author: s.Author, answers: s.Answers, reactions: map[string]bool{}})
 		case kind < 76:
 			about.revision++
 			s.Do, s.Token, s.Revision, s.Author = Edit, about.token, about.revision, about.author
@@ -60,7 +61,7 @@ func (p *Plan) speech(d *rand.Rand, m ledger.Member, length time.Duration, perSe
 			s.Do, s.Token, s.Text = FromDevice, p.token(), ""
 			s.Text = ledger.Mark(s.Token, 0) + " from another device"
 		default:
-			s.Do, s.Token, s.Author, s.Text = Again, about.token, about.author, ledger.Mark(about.token, 0)+" once more"
+			s.Do, s.Token, s.Author, s.Answers, s.Text = Again, about.token, about.author, about.answers, ledger.Mark(about.token, 0)+" once more"
 		}
 		lane.Steps = append(lane.Steps, s)
 	}

@@ -68,6 +68,8 @@ const (
 	Hold       Do = "hold broker"
 	SlowDisk   Do = "slow disk"
 	FullDisk   Do = "full disk"
+	// KillOnFullDisk kills the host while its disk is full, and starts it before there is room.
+	KillOnFullDisk Do = "kill host on a full disk"
 )
 
 // Lane is steps that are done one after another.

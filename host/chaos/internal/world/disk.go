@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/plughost/plughost/host/chaos/internal/plan"
 )
 
 // slowDisk keeps the disk of a directory busy for a while: others write there, and have
@@ -77,14 +79,26 @@ func fullDisk(ctx context.Context, dir string, d time.Duration) error {
 	}
 }
 
+// killOnFullDisk kills the host when its disk has been full for half of the step's time,
+// and starts it on the full disk.
+func (w *World) killOnFullDisk(ctx context.Context, s plan.Step) error {
+	var filling errgroup.Group
+	filling.Go(func() error { return fullDisk(ctx, w.DataDir, s.For) })
+	pause(ctx, s.For/2)
+	w.host.kill()
+	err := w.host.start()
+	return errors.Join(err, filling.Wait(), ctx.Err())
+}
+
 // TempDisk mounts a disk of its own at a directory: it runs full without any other
-// program being hurt. It gives what unmounts it.
+// program being hurt. It gives what unmounts it. os.ErrPermission says that this process
+// has no right to mount.
 func TempDisk(dir string, bytes int64) (unmount func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
-		return nil, fmt.Errorf("mount a small disk at %s: %w; run as root, or without -full-disk", dir, err)
+		return nil, fmt.Errorf("mount a small disk at %s: %w", dir, err)
 	}
 	return func() error { return syscall.Unmount(dir, syscall.MNT_DETACH) }, nil
 }

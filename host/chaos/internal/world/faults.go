@@ -61,6 +61,8 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 		err = slowDisk(ctx, w.DataDir, s.For)
 	case plan.FullDisk:
 		err = fullDisk(ctx, w.DataDir, s.For)
+	case plan.KillOnFullDisk:
+		err = w.killOnFullDisk(ctx, s)
 	default:
 		err = fmt.Errorf("there is no fault %q", s.Do)
 	}

@@ -22,36 +22,77 @@ const (
 	outlive = 10 * time.Second
 )
 
-// host is the host's process. The zero value is none.
+// restartAfter is how long a service manager waits before it starts a host that has ended by
+// itself.
+const restartAfter = 500 * time.Millisecond
+
+// host is the host's process, kept running as by a service manager. The zero value is
+// none.
 type host struct {
-	mu    sync.Mutex
-	cmd   *exec.Cmd
-	ended chan struct{}
-	log   string
+	bin, config, log string
+	// byItself is told when it has ended and nobody had asked for it.
+	byItself func(*os.ProcessState)
+
+	mu     sync.Mutex
+	wanted bool // it should run
+	cmd    *exec.Cmd
+	ended  chan struct{}
 }
 
-func (h *host) start(bin, config, dir string) error {
+// start starts the host, if it doesn't run, and again whenever it ends by itself, until
+// kill or stop.
+func (h *host) start() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.log = filepath.Join(dir, "host.log")
+	h.wanted = true
+	if h.cmd != nil {
+		return nil // another fault has
+	}
+	return h.launch()
+}
+
+// launch starts the process. The caller holds mu.
+func (h *host) launch() error {
 	log, err := os.OpenFile(h.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	h.cmd = exec.Command(filepath.Join(bin, "plughost"), "run", "--config", config)
-	h.cmd.Stdout, h.cmd.Stderr = log, log
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's signals are not for it
-	if err := h.cmd.Start(); err != nil {
-		h.cmd = nil
+	cmd := exec.Command(filepath.Join(h.bin, "plughost"), "run", "--config", h.config)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's signals are not for it
+	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the host: %w; run make build", err)
 	}
-	h.ended = make(chan struct{})
-	go func(cmd *exec.Cmd, ended chan struct{}) {
-		defer close(ended)
+	ended := make(chan struct{})
+	h.cmd, h.ended = cmd, ended
+	go func() {
 		_ = cmd.Wait()
-	}(h.cmd, h.ended)
+		close(ended)
+		h.hasEnded(cmd)
+	}()
 	return nil
+}
+
+// hasEnded starts the host again if nobody has asked it to end.
+func (h *host) hasEnded(cmd *exec.Cmd) {
+	h.mu.Lock()
+	byItself := h.wanted && h.cmd == cmd
+	if byItself {
+		h.cmd = nil
+	}
+	h.mu.Unlock()
+	if !byItself {
+		return
+	}
+	h.byItself(cmd.ProcessState)
+	time.AfterFunc(restartAfter, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.wanted && h.cmd == nil {
+			_ = h.launch() // it could be started before
+		}
+	})
 }
 
 // signal sends the host a signal; an error says that there is none.
@@ -68,6 +109,7 @@ func (h *host) signal(s syscall.Signal) error {
 func (h *host) kill() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.wanted = false
 	if h.cmd == nil {
 		return
 	}
@@ -78,19 +120,25 @@ func (h *host) kill() {
 
 // stop ends the host as an operator does.
 func (h *host) stop() error {
-	if err := h.signal(syscall.SIGTERM); err != nil {
+	h.mu.Lock()
+	h.wanted = false
+	cmd, ended := h.cmd, h.ended
+	h.mu.Unlock()
+	if cmd == nil {
+		return errors.New("the host does not run")
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	select {
-	case <-h.ended:
+	case <-ended:
 	case <-time.After(stopLimit + 5*time.Second):
 		return fmt.Errorf("I2: the host has not stopped within %v", stopLimit)
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	code := h.cmd.ProcessState.ExitCode()
 	h.cmd = nil
-	if code != 0 {
+	h.mu.Unlock()
+	if code := cmd.ProcessState.ExitCode(); code != 0 {
 		return fmt.Errorf("the host ended with status %d", code)
 	}
 	return nil
@@ -115,6 +163,16 @@ func (w *World) pids(ctx context.Context) (map[string]int, error) {
 	}
 	return pids, err
 }
+
+// hostEnded notes that the host has ended by itself: it is to go on, whatever happens to
+// its disk and its plugs.
+func (w *World) hostEnded(s *os.ProcessState) {
+	w.Count(EndedByItself)
+	w.violate("I1: the host ended by itself (%v); the end of its log then:\n%s", s, w.host.lastWords())
+}
+
+// EndedByItself is how often the host had to be started again, in the count.
+const EndedByItself = "the host ended by itself and was started again"
 
 // StopHost ends the host as an operator does, within its promise.
 func (w *World) StopHost() {
@@ -149,7 +207,7 @@ func (w *World) killHost(ctx context.Context, s plan.Step) error {
 		}
 	}
 	pause(ctx, s.For)
-	return w.host.start(w.Bin, w.config, w.Dir)
+	return w.host.start()
 }
 
 // alive tells whether a process is there and is no zombie.

@@ -109,7 +109,8 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 	}
 	w.api = api.NewClient(w.DataDir)
 	w.listener = listen(w.api)
-	if err := w.host.start(w.Bin, w.config, w.Dir); err != nil {
+	w.host.bin, w.host.config, w.host.log, w.host.byItself = w.Bin, w.config, filepath.Join(w.Dir, "host.log"), w.hostEnded
+	if err := w.host.start(); err != nil {
 		return w, err
 	}
 	return w, w.warm(ctx)

@@ -20,4 +20,8 @@
 // To the last byte, records are no longer answered. The embedded server never recovers
 // from that by itself, so it is opened anew, in place, once there is room: nothing
 // acknowledged is lost, and every Follow goes on where it was.
+//
+// A directory whose disk is full is opened all the same: its ballast is given up before,
+// and a store that is as it is to be is opened without writing a byte. Where something
+// must be written first, OpenJetStream returns ErrNoRoom.
 package storage

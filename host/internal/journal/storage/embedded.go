@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sys/unix"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/disk"
@@ -43,9 +45,21 @@ type embedded struct {
 	closed bool
 }
 
+// MinFree is the least room on the disk, in bytes, with which it is worth a try to open
+// a store that could not be opened or written without any.
+const MinFree = 1 << 20
+
+// ErrNoRoom says that a store could not be opened because its disk is full. Nothing is
+// lost: it can be opened when there is room.
+var ErrNoRoom = errors.New("the disk is full")
+
 // OpenJetStream locks a directory and starts an embedded server over it. ctx bounds
 // the opening only; Close stops the server. A record that was acknowledged is in the
 // file system, so no crash of the process loses it (D1, D3).
+//
+// A store that is there is opened without a byte of room, unless its bounds have
+// changed; a ballast is given up before. With ErrNoRoom the caller tries again when
+// MinFree is free.
 func OpenJetStream(ctx context.Context, o Options) (Store, error) {
 	o.setDefaults()
 	lock, err := lockDir(o.Dir)
@@ -58,6 +72,9 @@ func OpenJetStream(ctx context.Context, o Options) (Store, error) {
 		e.look(ctx) // the server may need what the ballast holds
 	}
 	if e.server, err = startJetStream(ctx, o); err != nil {
+		if e.noRoom(ctx, err) {
+			err = fmt.Errorf("%w: %w", ErrNoRoom, err)
+		}
 		return nil, errors.Join(fmt.Errorf("open journal: %w", err), lock.Unlock())
 	}
 	e.look(ctx)
@@ -65,6 +82,13 @@ func OpenJetStream(ctx context.Context, o Options) (Store, error) {
 	e.stop = stop
 	go e.watch(watching)
 	return e, nil
+}
+
+// noRoom tells whether something failed because the disk is full. The server gives the
+// reason as text, or not at all.
+func (e *embedded) noRoom(ctx context.Context, err error) bool {
+	e.look(ctx)
+	return errors.Is(err, unix.ENOSPC) || strings.Contains(err.Error(), unix.ENOSPC.Error()) || e.ballast != nil && e.State().Disk.Free < MinFree
 }
 
 // Close implements Store: it waits for the calls in progress, ends the Follows, and
@@ -102,7 +126,6 @@ func (e *embedded) watch(ctx context.Context) {
 			e.look(ctx)
 		case <-e.silent:
 			e.look(ctx)
-			e.change(func(s *State) { s.Broken = true })
 			e.reopen(ctx, tick.C)
 		}
 	}
@@ -184,11 +207,8 @@ func (e *embedded) reopen(ctx context.Context, again <-chan time.Time) {
 	e.change(func(s *State) { s.Broken = false })
 }
 
-// minFree is the least room, in bytes, with which it is worth a try.
-const minFree = 1 << 20
-
 func (e *embedded) tryReopen(ctx context.Context) bool {
-	if e.ballast != nil && e.State().Disk.Free < minFree {
+	if e.ballast != nil && e.State().Disk.Free < MinFree {
 		return false // what can be read is read from the old one
 	}
 	e.mu.Lock()
@@ -216,11 +236,13 @@ func (e *embedded) current() (*jetStream, <-chan struct{}) {
 	return e.server, e.opened
 }
 
-// answered notes whether the server still takes records.
+// answered notes whether the server still takes records. It is called within the call,
+// so that it is never about a server that has been opened anew since.
 func (e *embedded) answered(err error) {
 	if !errors.Is(err, jetstream.ErrAsyncPublishTimeout) {
 		return
 	}
+	e.change(func(s *State) { s.Broken = true })
 	select {
 	case e.silent <- struct{}{}:
 	default:
@@ -252,8 +274,11 @@ func (e *embedded) Append(ctx context.Context, entries ...Entry) ([]id.Sequence,
 	if broken {
 		return make([]id.Sequence, len(entries)), ErrReopening // it would not answer
 	}
-	sequences, err := call(e, func(s *jetStream) ([]id.Sequence, error) { return s.Append(ctx, entries...) })
-	e.answered(err)
+	sequences, err := call(e, func(s *jetStream) ([]id.Sequence, error) {
+		sequences, err := s.Append(ctx, entries...)
+		e.answered(err)
+		return sequences, err
+	})
 	if sequences == nil {
 		sequences = make([]id.Sequence, len(entries))
 	}
@@ -265,8 +290,11 @@ func (e *embedded) Set(ctx context.Context, entries ...Entry) error {
 	if e.State().Broken {
 		return ErrReopening
 	}
-	_, err := call(e, func(s *jetStream) (struct{}, error) { return struct{}{}, s.Set(ctx, entries...) })
-	e.answered(err)
+	_, err := call(e, func(s *jetStream) (struct{}, error) {
+		err := s.Set(ctx, entries...)
+		e.answered(err)
+		return struct{}{}, err
+	})
 	return err
 }
 

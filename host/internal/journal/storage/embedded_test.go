@@ -104,3 +104,57 @@ func TestDiskFullToTheLastByte(t *testing.T) {
 		}
 	}
 }
+
+// D5: a process is killed while its disk is full to the last byte. Its directory can be
+// opened without a byte of room, and all that was acknowledged is there; what must be
+// written first is refused with a reason of its own, until there is room.
+func TestOpenOnAFullDisk(t *testing.T) {
+	d := disktest.New(t, 64<<20)
+	acknowledged := map[string]string{} // text by place
+	for round := range 3 {
+		a := startAppender(t, d.Dir, round, 0)
+		for n := 1; ; n++ {
+			place, text, ok := a.next()
+			if !ok {
+				break
+			}
+			acknowledged[place] = text
+			if n == 1000 {
+				d.Fill(0)
+				check(t, a.cmd.Process.Kill())
+			}
+		}
+		if err := a.cmd.Wait(); err == nil {
+			t.Fatal("the process ended by itself")
+		}
+		d.Fill(0)
+		s := openJetStream(t, storage.Options{Dir: d.Dir})
+		stored := standing(t, s)
+		for place, text := range acknowledged {
+			if stored[place] != text {
+				t.Errorf("round %d: %s was acknowledged at %s, where %q is now", round, text, place, stored[place])
+			}
+		}
+		check(t, s.Close())
+		d.Fill(0)
+		other := storage.Options{Dir: d.Dir, MapMax: int64(5 - round)}
+		switch s, err := storage.OpenJetStream(t.Context(), other); {
+		case err == nil: // what the server removed at its start was room enough
+			check(t, s.Close())
+		case !errors.Is(err, storage.ErrNoRoom):
+			t.Errorf("round %d: with another bound and no room to write it: %v", round, err)
+		}
+		d.Clear()
+		s = openJetStream(t, other)
+		if counts, err := s.Counts(t.Context()); err != nil || counts["copy"] != uint64(other.MapMax) {
+			t.Errorf("round %d: the map has %d entries, %v", round, counts["copy"], err)
+		}
+		add(t, t.Context(), s, "ev.net.on", "on")
+		check(t, s.Close())
+		for place := range acknowledged {
+			if strings.HasPrefix(place, "copy.") {
+				delete(acknowledged, place) // the bound took it
+			}
+		}
+	}
+}

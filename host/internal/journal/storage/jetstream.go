@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -121,7 +122,7 @@ func (s *jetStream) open(ctx context.Context, o Options) (err error) {
 		jetstream.WithPublishAsyncMaxPending(2*inFlightBytes/recordOverhead)); err != nil {
 		return fmt.Errorf("connect to embedded server: %w", err)
 	}
-	open := s.js.CreateOrUpdateStream
+	open := s.openStream
 	if o.asIs {
 		open = func(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
 			return s.js.Stream(ctx, c.Name)
@@ -140,6 +141,16 @@ func (s *jetStream) open(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("open the map: %w", err)
 	}
 	return nil
+}
+
+// openStream opens a stream, and makes or changes it only where it is not as it is to
+// be: that writes, and a full disk may have no byte for it.
+func (s *jetStream) openStream(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := s.js.CreateStream(ctx, c)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return s.js.UpdateStream(ctx, c)
+	}
+	return stream, err
 }
 
 // Close waits for the calls in progress, cuts the connection that Follows read

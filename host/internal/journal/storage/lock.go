@@ -41,10 +41,8 @@ func lockDir(dir string) (*flock.Flock, error) {
 	if !locked {
 		return nil, fmt.Errorf("data directory %s is in use by another host%s; stop that one first, or give this one a directory of its own", dir, holder(path))
 	}
-	if err := os.WriteFile(path, strconv.AppendInt(nil, int64(os.Getpid()), 10), 0o600); err != nil {
-		_ = lock.Unlock()
-		return nil, fmt.Errorf("lock data directory: %w", err)
-	}
+	// A full disk may have no room for it. The lock is held all the same.
+	_ = os.WriteFile(path, strconv.AppendInt(nil, int64(os.Getpid()), 10), 0o600)
 	return lock, nil
 }
 
