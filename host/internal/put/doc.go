@@ -18,8 +18,9 @@
 // puts back, as a new operation, or drops.
 // Order and bounds: operations of a channel one after another in the order they
 // were accepted (O6), channels independent of each other (O7), at most
-// max_concurrent_puts RPCs per plug, as fast as it declared (pace.go). An attempt record stands before each RPC, a
-// receipt's record before the gate's pass ends (O1). While an operation is
+// max_concurrent_puts RPCs per plug, as fast as it declared (pace.go). An attempt's record
+// stands before each RPC, a receipt's before the gate's pass ends (O1); where operations
+// follow each other at once, these two are one record (receipt.go). While an operation is
 // uncertain its channel starts no other (O5). In memory: the journal's lanes, one
 // operation per channel, and the last recentReceipts receipts.
 // Stops: Run when its context ends; running Puts are left to the link's Quiesce.
