@@ -24,6 +24,7 @@ type pair struct {
 	net      [2]*simnettest.Process
 	host     *hostProcess
 	channels []string
+	said     int // messages in each network so far
 }
 
 var accounts = [2]id.InstanceName{"left", "right"}
@@ -70,27 +71,31 @@ func newPair(t *testing.T, channels int, settings simnettest.Account) *pair {
 	for _, net := range p.net {
 		allListen(t, net, 1)
 	}
+	// One in each channel: from here on the host has a cursor of it.
+	p.talk(channels, 0)
+	p.arrived()
 	return p
 }
 
 // talk has strangers speak on both sides.
-func (p *pair) talk(first, count int, perSecond float64) {
+func (p *pair) talk(count int, perSecond float64) {
 	p.t.Helper()
 	for _, net := range p.net {
-		if err := net.Generate(p.t.Context(), simnettest.Generate{Channels: p.channels, Count: count, First: first, Size: 60, PerSecond: perSecond}); err != nil {
+		if err := net.Generate(p.t.Context(), simnettest.Generate{Channels: p.channels, Count: count, First: p.said + 1, Size: 60, PerSecond: perSecond}); err != nil {
 			p.t.Fatal(err)
 		}
 	}
+	p.said += count
 }
 
-// arrived waits until each network has accepted so many messages.
-func (p *pair) arrived(count int) {
+// arrived waits until each network has accepted all that was said in the other.
+func (p *pair) arrived() {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	for i, net := range p.net {
-		if err := net.Wait(ctx, simnettest.Accepted, "", count); err != nil {
-			p.t.Errorf("network %s did not get its %d messages: %v\n%s", accounts[i], count, err, p.host.log())
+		if err := net.Wait(ctx, simnettest.Accepted, "", p.said); err != nil {
+			p.t.Errorf("network %s did not get its %d messages: %v\n%s", accounts[i], p.said, err, p.host.log())
 			return
 		}
 	}
@@ -122,9 +127,10 @@ func (p *pair) compare() {
 func said(e simnettest.Entry) string { return strings.TrimPrefix(e.Text, "stranger: ") }
 
 func TestBridgeOnce(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, 3, simnettest.Account{})
-	p.talk(1, 300, 0)
-	p.arrived(300)
+	p.talk(300, 0)
+	p.arrived()
 	p.compare()
 	p.host.stop()
 	p.compare()
@@ -134,12 +140,16 @@ func TestBridgeOnce(t *testing.T) {
 // again: each message arrives once, in order, whether the network tells by echoes
 // what it took, or knows an operation again.
 func TestKillPlugInTraffic(t *testing.T) {
+	t.Parallel()
 	for name, account := range map[string]simnettest.Account{
 		"echo":       {},
 		"idempotent": {Idempotent: simnettest.Duration(time.Hour)},
 		"no echo":    {Echo: simnettest.EchoNone, Idempotent: simnettest.Duration(time.Hour)},
 	} {
-		t.Run(name, func(t *testing.T) { killPlugInTraffic(t, account) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killPlugInTraffic(t, account)
+		})
 	}
 }
 
@@ -147,22 +157,22 @@ func killPlugInTraffic(t *testing.T, account simnettest.Account) {
 	p := newPair(t, 4, account)
 	const each, rounds = 250, 4
 	for round := range rounds {
-		p.arrived(each * round) // as below: no send is hit by two kills
+		p.arrived() // as below: no send is hit by two kills
 		name := accounts[round%2]
 		pid := p.host.ready(name, 0).Pid
-		done := make(chan struct{})
+		some, done := p.said+each/4, make(chan struct{})
 		go func() {
 			defer close(done)
-			p.talk(1+round*each, each, 1000)
+			p.talk(each, 1000)
 		}()
-		p.arrivedSome(round*each + each/4)
+		p.arrivedSome(some)
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		<-done
 		p.host.ready(name, pid)
 	}
-	p.arrived(each * rounds)
+	p.arrived()
 	p.compare()
 	p.host.stop()
 	nothingWaits(t, p.host.options.DataDir)
@@ -170,22 +180,23 @@ func killPlugInTraffic(t *testing.T, account simnettest.Account) {
 
 // D1, D3, I3: the host is killed in the middle of traffic.
 func TestKillHostInTraffic(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, 4, simnettest.Account{})
 	const each, rounds = 250, 4
-	for round := range rounds {
+	for range rounds {
 		// What was uncertain at the last kill is settled: a send that two kills hit is
 		// parked, as the contract says, and this is about those that one hits.
-		p.arrived(each * round)
+		p.arrived()
 		pids := map[id.InstanceName]int{}
 		for _, name := range accounts {
 			pids[name] = p.host.ready(name, 0).Pid
 		}
-		done := make(chan struct{})
+		some, done := p.said+each/4, make(chan struct{})
 		go func() {
 			defer close(done)
-			p.talk(1+round*each, each, 1000)
+			p.talk(each, 1000)
 		}()
-		p.arrivedSome(round*each + each/4)
+		p.arrivedSome(some)
 		p.host.kill()
 		<-done
 		for name, pid := range pids {
@@ -193,7 +204,7 @@ func TestKillHostInTraffic(t *testing.T) {
 			gone(t, name, pid)
 		}
 	}
-	p.arrived(each * rounds)
+	p.arrived()
 	p.compare()
 	p.host.stop()
 	nothingWaits(t, p.host.options.DataDir)
@@ -202,7 +213,7 @@ func TestKillHostInTraffic(t *testing.T) {
 // arrivedSome waits until the first network has accepted so many messages.
 func (p *pair) arrivedSome(count int) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	if err := p.net[0].Wait(ctx, simnettest.Accepted, "", count); err != nil {
 		p.t.Errorf("waited for %d messages: %v", count, err)

@@ -25,11 +25,15 @@ import (
 // A plug whose ids come by echo may wait too, since its echoes do: it neither loses
 // anything nor stands still for good.
 func TestDiskFullInTraffic(t *testing.T) {
+	t.Parallel()
 	for name, right := range map[string]simnettest.Account{
 		"no echo": {Echo: simnettest.EchoNone, Idempotent: simnettest.Duration(time.Hour)},
 		"echo":    {},
 	} {
-		t.Run(name, func(t *testing.T) { diskFullInTraffic(t, right) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			diskFullInTraffic(t, right)
+		})
 	}
 }
 

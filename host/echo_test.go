@@ -17,6 +17,7 @@ import (
 // answer; on plugs of either put scope. Each that comes is yielded once, when its
 // send has returned, and says whose it is; none is taken for a message.
 func TestEchoes(t *testing.T) {
+	t.Parallel()
 	const each, soon = 10, simnettest.Duration(10 * time.Millisecond)
 	accounts := map[string]simnettest.Account{
 		"id":        {},

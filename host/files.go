@@ -152,10 +152,30 @@ func (h *Host) spoolDir(name id.InstanceName) string {
 // Names implements intake.Files.
 func (s *spoolOf) Names(e *plugv1.Event) []string { return spool.Names(e) }
 
-// Receive implements intake.Files.
+// diskAgain is how often a file is tried again that a full disk had no room for.
+const diskAgain = time.Second
+
+// Receive implements intake.Files. On a full disk the plug waits with what it has to say,
+// as it does when the journal refuses: else the message would go on without its file (D5).
 func (s *spoolOf) Receive(ctx context.Context, e *plugv1.Event) error {
-	if err := spool.Receive(ctx, s.store, s.out, e); err != nil {
-		return err
+	tick := time.NewTicker(diskAgain)
+	defer tick.Stop()
+	for told := false; ; told = true {
+		err := spool.Receive(ctx, s.store, s.out, e)
+		if err == nil {
+			break
+		}
+		if !files.DiskFull(err) {
+			return err
+		}
+		if !told {
+			s.host.log.Error("the disk is full: the plug waits with a file until there is room", "plug", string(s.name), "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	for _, a := range spool.Avatars(e) {
 		s.avatars.complete(ctx, s.host.directory.network(s.name), a)

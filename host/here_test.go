@@ -28,14 +28,26 @@ func channel(plug id.InstanceName, source string) hook.Channel {
 	return hook.Channel{Plug: plug, Source: id.ChannelSource(source)}
 }
 
+// patience is how long something may take that must come: a busy machine is no failure.
+const patience = 4 * time.Minute
+
 // accepted waits until a network has accepted so many messages in a channel.
 func accepted(t *testing.T, net *simnettest.Process, channel string, count int, log func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := net.Wait(ctx, simnettest.Accepted, channel, count); err != nil {
 		t.Fatalf("channel %s did not get its %d messages: %v\n%s", channel, count, err, log())
 	}
+}
+
+// known has somebody speak in a channel until it has arrived in the one that it is bridged
+// to: from here on the host has a cursor of the channel, and what is said there is heard
+// also when its plug is killed before it could say so.
+func known(t *testing.T, net *simnettest.Process, channel, to string, log func() string) {
+	t.Helper()
+	speak(t, net, channel, "zero")
+	accepted(t, net, to, 1, log)
 }
 
 // once holds two bridged channels of one network against each other: each message
@@ -74,7 +86,7 @@ func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for limit := time.Now().Add(time.Minute); !so(); <-tick.C {
+	for limit := time.Now().Add(patience); !so(); <-tick.C {
 		if time.Now().After(limit) {
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -164,7 +176,7 @@ func (h *here) in(c hook.Channel) (list []*hook.Delivery) {
 // echoed waits until so many messages of ours were yielded of a channel.
 func (h *here) echoed(c hook.Channel, count int) {
 	h.t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for {
 		h.l.mu.Lock()
 		changed := h.l.changed

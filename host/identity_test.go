@@ -48,6 +48,7 @@ func (h *hostProcess) becomes(name id.InstanceName, state, reason string) {
 // "Each plug should provide a constant identifier that uniquely defines access to
 // the underlying network": two instances that are one access never both run.
 func TestOneNetworkTwice(t *testing.T) {
+	t.Parallel()
 	_, plug := simulated(t, simnettest.Account{Name: "ann"}, simnettest.Account{Name: "bo"})
 	h := startHost(t, childOptions{DataDir: filepath.Join(t.TempDir(), "data"), Plugs: []host.Plug{plug("one", "ann"), plug("other", "bo")}})
 	h.ready("one", 0)
@@ -75,6 +76,7 @@ func TestOneNetworkTwice(t *testing.T) {
 // "... constant": an instance that is another network than it was is held, so that
 // what is stored of the one never goes to the other.
 func TestAnotherNetwork(t *testing.T) {
+	t.Parallel()
 	_, plug := simulated(t, simnettest.Account{Name: "ann"}, simnettest.Account{Name: "bo"})
 	h := startHost(t, childOptions{DataDir: filepath.Join(t.TempDir(), "data"), Plugs: []host.Plug{plug("one", "ann")}})
 	h.ready("one", 0)
@@ -94,6 +96,7 @@ func TestAnotherNetwork(t *testing.T) {
 // sides are different messages; "each channel needs a unique string": as the
 // network itself writes it, or constant where it has none.
 func TestSameIDsAndCanonicalSources(t *testing.T) {
+	t.Parallel()
 	net, plug := simulated(t,
 		simnettest.Account{Name: "ann", NetworkID: "simnet:space:ann"},
 		simnettest.Account{Name: "bo", NetworkID: "simnet:space:bo", NoChannels: true})
@@ -143,6 +146,7 @@ func TestSameIDsAndCanonicalSources(t *testing.T) {
 
 // S2, I1: a plug that can't run is no reason for the host or another not to.
 func TestBadPlugs(t *testing.T) {
+	t.Parallel()
 	net, plug := simulated(t, simnettest.Account{Name: "ann"})
 	missing, crashing, refused := plug("missing", "x"), plug("crashing", "y"), plug("refused", "z")
 	missing.Path = "/nowhere/plug"
@@ -165,6 +169,7 @@ func TestBadPlugs(t *testing.T) {
 // D3, S2: a plug that the config has spoiled is failed with the reason, and what is
 // said to it meanwhile waits for it.
 func TestFaultKeepsMessages(t *testing.T) {
+	t.Parallel()
 	net, plug := simulated(t, simnettest.Account{Name: "ann"}, simnettest.Account{Name: "bo"})
 	member := func(plug id.InstanceName, source id.ChannelSource) host.Member {
 		return host.Member{Channel: hook.Channel{Plug: plug, Source: source}, Name: "{name}"}

@@ -33,6 +33,7 @@ var wrapped = map[string][]string{
 
 // TestImports keeps the house a house: it reads the imports of every file.
 func TestImports(t *testing.T) {
+	t.Parallel()
 	files := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -103,6 +104,7 @@ func stageOf(dir string) string {
 // The tests that sdk/README.md names for each sentence, and proto/README.md for each
 // message, are there.
 func TestNamedTestsExist(t *testing.T) {
+	t.Parallel()
 	names := map[string]bool{}
 	for _, path := range []string{"../sdk/README.md", "../proto/README.md"} {
 		readme, err := os.ReadFile(path)

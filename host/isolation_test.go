@@ -48,6 +48,9 @@ func TestPlugEndsInsideAPut(t *testing.T) {
 		h.ready(id.InstanceName(a.Name), 0)
 	}
 	allListen(t, net, len(accounts))
+	for _, a := range accounts[1:] {
+		known(t, net, a.Name, "to "+a.Name, h.log)
+	}
 	for point, fault := range faults {
 		for setting := range settings {
 			name := fmt.Sprintf("%s-%s", setting, point)
@@ -62,7 +65,7 @@ func TestPlugEndsInsideAPut(t *testing.T) {
 		for setting := range settings {
 			name := fmt.Sprintf("%s-%s", setting, point)
 			accepted(t, net, name, 3, h.log)
-			accepted(t, net, "to "+name, 1, h.log)
+			accepted(t, net, "to "+name, 2, h.log)
 			if s := h.ready(id.InstanceName(name), 0); s.Restarts != 1 {
 				t.Errorf("%s was restarted %d times", name, s.Restarts)
 			}
@@ -104,6 +107,7 @@ func TestFrozenPlug(t *testing.T) {
 		h.ready(p.Name, 0)
 	}
 	allListen(t, net, len(o.Plugs))
+	known(t, net, "frozen", "a", h.log)
 	do(t, net, simnettest.Command{Hold: &simnettest.Hold{Channel: "frozen", Stage: simnettest.StageAnswers}})
 	speak(t, net, "a", "one")
 	accepted(t, net, "frozen", 1, h.log)
@@ -131,7 +135,7 @@ func TestFrozenPlug(t *testing.T) {
 		t.Errorf("the reason of its end is %q, want that it hung", reason)
 	}
 	accepted(t, net, "frozen", 2, h.log)
-	accepted(t, net, "a", 1, h.log)
+	accepted(t, net, "a", 2, h.log)
 	speak(t, net, "a", "four")
 	accepted(t, net, "frozen", 3, h.log)
 	h.stop()
@@ -265,8 +269,7 @@ func TestSilentNetwork(t *testing.T) {
 	h.ready("talk", 0)
 	pid := h.ready("silent", 0).Pid
 	allListen(t, net, len(o.Plugs))
-	speak(t, net, "silent", "zero") // from here on the host has a cursor
-	accepted(t, net, "a", 1, h.log)
+	known(t, net, "silent", "a", h.log)
 	do(t, net, simnettest.Command{Freeze: &simnettest.Freeze{Account: "silent"}})
 	speak(t, net, "silent", "one")
 	h.becomes("silent", "degraded", "nothing was heard from the network for 3s")

@@ -12,6 +12,7 @@ import (
 // way before its age. When all that is there waits for a plug that is down, the others
 // wait too and the status says so; and all arrives, once, in order, when it is back.
 func TestJournalFullInTraffic(t *testing.T) {
+	t.Parallel()
 	const bound = 2 << 20
 	net, plug := simulated(t, simnettest.Account{Name: "left"}, simnettest.Account{Name: "right"})
 	h := runHere(t, host.Options{
@@ -36,8 +37,8 @@ func TestJournalFullInTraffic(t *testing.T) {
 		}
 		said += count
 	}
-	for range 3 { // each is more than the bound, as an event and as an operation
-		say(600)
+	for range 3 { // each is more than the bound, as an event, an operation and an echo
+		say(400)
 		accepted(t, net, "b", said, h.log.String)
 		if s := state(); s.Bytes > bound+bound/4 { // an eighth, and what was on its way
 			t.Errorf("the log has %d bytes, its bound is %d", s.Bytes, bound)
@@ -51,7 +52,7 @@ func TestJournalFullInTraffic(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the plug has stopped", func() bool { return h.Status()[1].State == "stopped" })
-	say(1500)
+	say(900)
 	until(t, "the plugs wait", func() bool { return strings.Contains(state().Reason, "the journal holds 2.") })
 	if s := state(); s.Bytes > bound+bound/4 {
 		t.Errorf("the log has %d bytes, its bound is %d", s.Bytes, bound)
@@ -71,6 +72,7 @@ func TestJournalFullInTraffic(t *testing.T) {
 // D5: the files that wait take all the room there is for files: the message says so
 // in words and goes on, and so does the status.
 func TestFilesFull(t *testing.T) {
+	t.Parallel()
 	const size = 200 << 10
 	net, plug := simulated(t, simnettest.Account{Name: "left"}, simnettest.Account{Name: "right"})
 	h := runHere(t, host.Options{

@@ -51,7 +51,7 @@ func (l *listener) find(text_ string) *hook.Delivery {
 // until waits until a text is given.
 func (l *listener) until(t *testing.T, text string) *hook.Delivery {
 	t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for {
 		l.mu.Lock()
 		changed := l.changed
@@ -128,8 +128,10 @@ func do(t *testing.T, net *simnettest.Process, commands ...simnettest.Command) {
 // to the system" (O1, O4): the echo comes while the answer is held back, and is not
 // yielded before it; then it is, and says whose it is.
 func TestIDBeforeEcho(t *testing.T) {
+	t.Parallel()
 	for name, scoped := range map[string]bool{"plug scope": true, "channel scope": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			net, l := listening(t, scoped, simnettest.Account{})
 			do(t, net, simnettest.Command{Channel: &simnettest.Channel{Name: "a", Echo: simnettest.Before}},
 				simnettest.Command{Network: &simnettest.NetworkSettings{LogShown: true}},
@@ -161,6 +163,7 @@ func TestIDBeforeEcho(t *testing.T) {
 // An internal lock applies to put() and queue retrieval": while the first of two
 // calls of a send blocks, nothing of the plug is yielded that came after it began.
 func TestLockOverTwoCallSend(t *testing.T) {
+	t.Parallel()
 	net, l := listening(t, true, simnettest.Account{TwoCallSend: true, TwoCallFetch: true})
 	do(t, net, simnettest.Command{Hold: &simnettest.Hold{Channel: "a", Stage: simnettest.StageUploads}},
 		simnettest.Command{Hold: &simnettest.Hold{Channel: "b", Stage: simnettest.StageFetches}})
@@ -188,6 +191,7 @@ func TestLockOverTwoCallSend(t *testing.T) {
 // O5: a stranger's event with our operation's id, and a message of ours from
 // another device, settle nothing; neither is taken for a copy of ours.
 func TestForgedAndOtherDevice(t *testing.T) {
+	t.Parallel()
 	net, l := listening(t, false, simnettest.Account{Careless: true})
 	speak(t, net, "a", "!say mine")
 	d := l.until(t, "mine")

@@ -3,11 +3,14 @@ package host_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -26,6 +29,10 @@ import (
 // variable, so that a test can kill it.
 const asHost = "PLUGHOST_TEST_AS_HOST"
 
+// atOnce is how many tests run at once, on two cores too: most of the time a test here
+// waits, for processes, for networks, or for a time to pass.
+const atOnce = 8
+
 func TestMain(m *testing.M) {
 	if kind := os.Getenv(asPlug); kind != "" {
 		servePlug(kind)
@@ -33,6 +40,12 @@ func TestMain(m *testing.M) {
 	}
 	if o := os.Getenv(asHost); o != "" {
 		runHost(o)
+	}
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0))))
 	}
 	code := m.Run()
 	if dir := binariesDir; dir != "" {
@@ -176,7 +189,7 @@ func (h *hostProcess) start() {
 // until waits until a plug's status is as wanted.
 func (h *hostProcess) until(name id.InstanceName, what string, wanted func(host.Status) bool) host.Status {
 	h.t.Helper()
-	limit := time.After(2 * time.Minute)
+	limit := time.After(patience)
 	for {
 		h.mu.Lock()
 		s, changed := h.status[name], h.changed

@@ -58,7 +58,7 @@ func (r *roams) sent(channel string) (texts []string) {
 func (r *roams) wantSent(channel string, want ...string) {
 	r.t.Helper()
 	var got []string
-	limit := time.Now().Add(30 * time.Second)
+	limit := time.Now().Add(patience)
 	for got = r.sent(channel); !slices.Equal(got, want) && time.Now().Before(limit); got = r.sent(channel) {
 		<-time.After(20 * time.Millisecond)
 	}

@@ -15,6 +15,7 @@ import (
 // nothing of each other, one account name, one channel name, the same message ids.
 // What is said in one arrives in the other, once, in order, both ways.
 func TestDisconnectedInstances(t *testing.T) {
+	t.Parallel()
 	const each = 50
 	var nets [2]*simnettest.Process
 	o := host.Options{Conversations: []host.Conversation{bridge(channel("east", "room"), channel("west", "room"))}}
@@ -62,6 +63,7 @@ func TestDisconnectedInstances(t *testing.T) {
 // and "if a network has no concept of channels, use a constant-source channel": the
 // config says "#Case", the network "#case", and the other one says nothing.
 func TestCanonicalAndConstantSource(t *testing.T) {
+	t.Parallel()
 	const each = 20
 	net, plug := simulated(t, simnettest.Account{Name: "irc"}, simnettest.Account{Name: "sms", NoChannels: true})
 	h := runHere(t, host.Options{
@@ -91,6 +93,7 @@ func TestCanonicalAndConstantSource(t *testing.T) {
 // "... unique": two names in the config that are one channel of the network are a
 // mistake, which is told.
 func TestTwoNamesOfOneChannel(t *testing.T) {
+	t.Parallel()
 	_, plug := simulated(t, simnettest.Account{Name: "irc"})
 	p := plug("irc", "irc")
 	p.Sources = []id.ChannelSource{"#Case", "#case"}
@@ -103,6 +106,7 @@ func TestTwoNamesOfOneChannel(t *testing.T) {
 // the startup), and cancel it during stop()": the first pick-up blocks, the plug is
 // ready and takes Puts; it is stopped in order while the pick-up still blocks.
 func TestStartReturnsWhilePickUpBlocks(t *testing.T) {
+	t.Parallel()
 	net, plug := simulated(t, simnettest.Account{Name: "talk"}, simnettest.Account{Name: "bot", TwoCallFetch: true})
 	o := host.Options{
 		DataDir:       dataDir(t),
@@ -141,9 +145,11 @@ func TestStartReturnsWhilePickUpBlocks(t *testing.T) {
 // blocks, sends go on and return (O2: a waiting drain never delays a new Put);
 // their echoes wait in line behind it, and know whose they are when they come.
 func TestSendsReturnWhilePickUpBlocks(t *testing.T) {
+	t.Parallel()
 	const sends = 5
 	for name, scoped := range map[string]bool{"plug scope": true, "channel scope": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			net, plug := simulated(t, simnettest.Account{Name: "talk"},
 				simnettest.Account{Name: "bot", TwoCallFetch: true, TwoCallSend: true, Echo: simnettest.EchoOwn})
 			o := host.Options{

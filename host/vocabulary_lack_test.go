@@ -57,6 +57,7 @@ func TestWhatANetworkLacksBecomesWords(t *testing.T) {
 	t.Parallel()
 	for name, talker := range map[string]simnettest.Account{"by id": {}, "by alias": {Aliases: true}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h, x, o := pairOf(t, host.Options{}, talker, simnettest.Account{
 				Lacks: []simnettest.Ability{simnettest.CanEdit, simnettest.CanReact, simnettest.CanReply, simnettest.CanThread}})
 			x.say(simnettest.Say{Channel: "here", Author: "Ann", Text: "one"})
@@ -117,6 +118,7 @@ func TestWhoseDeletesDelete(t *testing.T) {
 		"none":   {host.DeletesNone, []string{"Ann: one", "Ann: three"}, []string{"Ann: one", "Ann: two"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h, x, o := pairOf(t, host.Options{Conversations: []host.Conversation{{Deletes: c.deletes}}},
 				simnettest.Account{Moderates: true, Aliases: true, References: true}, simnettest.Account{Aliases: true})
 			for _, words := range []string{"one", "two", "three"} {

@@ -60,7 +60,7 @@ func (x *talk) shows(what string, here, there []string) {
 	}{{x.here, here}, {x.there, there}} {
 		var got []string
 		tick := time.NewTicker(20 * time.Millisecond)
-		for limit := time.Now().Add(30 * time.Second); ; <-tick.C {
+		for limit := time.Now().Add(patience); ; <-tick.C {
 			if got = simnettest.Lines(x.board(c.name)); slices.Equal(got, c.want) {
 				break
 			}
@@ -168,6 +168,7 @@ func bridged(t *testing.T, o host.Options, accounts map[string]simnettest.Accoun
 // Bridging 1-4, 11: everything that happens in one member arrives in the other, once,
 // whenever echoes come and whatever they say of themselves; nothing of ours comes back.
 func TestEverythingIsBridged(t *testing.T) {
+	t.Parallel()
 	const soon = simnettest.Duration(10 * time.Millisecond)
 	o := host.Options{DataDir: dataDir(t)}
 	h, talks := bridged(t, o,

@@ -51,9 +51,13 @@ func (t *tooLarge) Error() string {
 }
 func (t *tooLarge) Unwrap() error { return ErrTooLarge }
 
+// DiskFull tells whether there was no room because the disk is full: that passes, and is
+// nothing that a message has to do without its file for.
+func DiskFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
 // fromDisk adds to what the disk says that there is no room, where that is it.
 func fromDisk(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if DiskFull(err) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return err

@@ -40,8 +40,9 @@ func Names(e *plugv1.Event) []string {
 // an address. What the plug says of hashes is never believed: it could name the
 // files of another.
 //
-// The only error is the context's. Then some files may have been taken, and the
-// event must not be journaled; it can be received again as the plug sent it.
+// The only errors are the context's and, for a file of a message, that the disk is full
+// (files.DiskFull). Then some files may have been taken, and the event must not be
+// journaled; it is as the plug sent it, and can be received again.
 func Receive(ctx context.Context, store *files.Store, out string, e *plugv1.Event) error {
 	r := receiver{ctx: ctx, store: store, out: out, taken: map[string]result{}}
 	if err := r.take(e); err != nil {
@@ -78,7 +79,7 @@ type result struct {
 }
 
 // take takes all files before the event is changed, so that it stays whole if the
-// context ends.
+// context ends or the disk is full.
 func (r *receiver) take(e *plugv1.Event) error {
 	for _, name := range Names(e) {
 		b, err := r.store.Take(r.ctx, r.out, name)
@@ -86,6 +87,15 @@ func (r *receiver) take(e *plugv1.Event) error {
 			return ended
 		}
 		r.taken[name] = result{b, err}
+	}
+	return visitor{file: r.room, user: func(*plugv1.User) error { return nil }}.event(e)
+}
+
+// room returns an error for a file that only a full disk keeps out. No message waits for
+// a picture.
+func (r *receiver) room(f *plugv1.File) error {
+	if err := r.taken[f.GetSpool().GetName()].err; files.DiskFull(err) {
+		return err
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/plughost/plughost/host/internal/disk/disktest"
 	"github.com/plughost/plughost/host/internal/files"
 	"github.com/plughost/plughost/host/internal/spool"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -90,6 +91,30 @@ func user(id string, avatar *plugv1.SpoolFile) *plugv1.User {
 
 func message(m *plugv1.Message) *plugv1.Event {
 	return &plugv1.Event{EventId: "1", Kind: &plugv1.Event_Message{Message: m}}
+}
+
+// D5: a message that comes with a file while the disk is full is not received without it:
+// it stays as it is, and comes with it when there is room. No message waits for a picture.
+func TestReceiveOnAFullDisk(t *testing.T) {
+	b := newBench(t)
+	d := disktest.New(t, 4<<20)
+	var err error
+	b.store, err = files.Open(files.Options{Dir: filepath.Join(d.Dir, "files"), MaxFileBytes: 1000, MaxBytes: 1 << 20})
+	check(t, err)
+	b.put("cat", "meow")
+	b.put("face", "smile")
+	sent := message(&plugv1.Message{Attachments: []*plugv1.Attachment{attached(&plugv1.File{Name: "cat.png", Spool: named("cat")})}})
+	e := proto.CloneOf(sent)
+	d.Fill(0)
+	if err := spool.Receive(t.Context(), b.store, b.out, e); !files.DiskFull(err) {
+		t.Errorf("with a file: %v", err)
+	}
+	equal(t, e, sent)
+	pictured := message(&plugv1.Message{ReplyTo: &plugv1.Reply{MessageId: "0", Author: user("ann", named("face"))}})
+	check(t, spool.Receive(t.Context(), b.store, b.out, pictured))
+	d.Clear()
+	check(t, spool.Receive(t.Context(), b.store, b.out, e))
+	equal(t, e, message(&plugv1.Message{Attachments: []*plugv1.Attachment{attached(&plugv1.File{Name: "cat.png", Size: 4, Spool: stored("meow")})}}))
 }
 
 func TestReceive(t *testing.T) {

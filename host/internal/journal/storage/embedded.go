@@ -219,6 +219,9 @@ func (e *embedded) tryReopen(ctx context.Context) bool {
 	var err error
 	if e.server, err = startJetStream(ctx, e.o); err != nil {
 		e.server = nil
+		if ctx.Err() != nil {
+			return false
+		}
 		e.o.Logger.Error("the embedded server could not be opened anew; tried again", "error", err)
 		return false
 	}
