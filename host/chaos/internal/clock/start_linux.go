@@ -39,6 +39,15 @@ func (c *Clock) Start(cmd *exec.Cmd) (wait func() error, err error) {
 	return func() error { return <-ended }, nil
 }
 
+// Possible tells why this process can give no program a clock, nil if it can.
+func Possible() error {
+	wait, err := new(Clock).Start(exec.Command("true"))
+	if err != nil {
+		return err
+	}
+	return wait()
+}
+
 // onItsThread does something on a thread that nothing else ever runs on, and that ends
 // with it: the thread gets the filter, for its child to inherit; the child is traced by
 // it, and dies with it. (The runtime makes no thread out of a locked one.)
