@@ -33,6 +33,7 @@ type operation struct {
 	log      hclog.Logger
 
 	attempt  *journalv1.Attempt       // the last one; nil before the first
+	begun    time.Time                // when the first one was made, by a clock that nobody sets; zero: not known yet
 	process  uint64                   // the plug's process that the last one went to
 	until    time.Time                // when that one's RPC gives up
 	passes   []*gate.Pass             // of all attempts that may have been sent

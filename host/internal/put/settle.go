@@ -33,6 +33,7 @@ func (o *operation) resume(ctx context.Context) (*plugv1.PutResponse, journalv1.
 		return nil, 0, nil
 	}
 	o.attempt = a
+	o.age() // from here
 	if err := o.recall(ctx); err != nil {
 		return nil, 0, err
 	}
