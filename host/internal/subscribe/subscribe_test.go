@@ -43,16 +43,16 @@ func (j *fakeJournal) Touch(_ context.Context, h id.HookName) (bool, error) {
 	return known, nil
 }
 
-func (j *fakeJournal) SaveDone(_ context.Context, _ id.HookName, done map[id.Channel]id.Sequence) error {
+func (j *fakeJournal) SaveDone(_ context.Context, _ id.HookName, done map[id.Channel]id.Sequence) (map[id.Channel]id.Sequence, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for c, s := range done {
 		if s <= j.places[c] {
-			return fmt.Errorf("the place of %s goes back from %d to %d", c, j.places[c], s)
+			return nil, fmt.Errorf("the place of %s goes back from %d to %d", c, j.places[c], s)
 		}
 		j.places[c] = s
 	}
-	return nil
+	return nil, nil
 }
 
 func (j *fakeJournal) Forget(_ context.Context, h id.HookName) error {
