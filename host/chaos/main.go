@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/plughost/plughost/host/chaos/internal/check"
+	"github.com/plughost/plughost/host/chaos/internal/clock"
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 	"github.com/plughost/plughost/host/chaos/internal/record"
@@ -37,6 +39,8 @@ func main() {
 	flag.Uint64Var(&o.Seed, "seed", 0, "seed of the plan; 0 draws one")
 	flag.Float64Var(&o.PerSecond, "rate", 12, "what is said and done per second over all channels")
 	flag.BoolVar(&o.FullDisk, "full-disk", true, "have the disk run full too: a small one of its own; left out where this user has no right to mount one")
+	flag.BoolVar(&o.Clock, "clock", true, "have the host's clock jump; left out where no program can be given a clock of its own")
+	flag.StringVar(&o.Only, "only", "", "have the faults of this one lane of the plan only; goes with -any")
 	flag.DurationVar(&o.settle, "settle", 3*time.Minute, "most time to settle after the last fault")
 	flag.StringVar(&o.bin, "bin", "bin", "directory with plughost, simnetd and plugs")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where the run's directory is made")
@@ -73,12 +77,9 @@ func (o *options) run() error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	flags := ""
-	if !o.FullDisk {
-		flags = " FLAGS=-full-disk=false"
-	}
-	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d%s\n", o.Seed, o.Length, o.Length, o.Seed, flags)
-	wo := world.Options{Plan: plan.New(o.Options), Bin: bin, Dir: dir, DataDir: filepath.Join(disk, "data"), Say: os.Stderr}
+	wo := world.Options{Bin: bin, Dir: dir, DataDir: filepath.Join(disk, "data"), Clock: o.wind(), Say: os.Stderr}
+	wo.Plan = plan.New(o.Options)
+	fmt.Printf("chaos: seed %d, %v; again: make chaos TIME=%v SEED=%d%s\n", o.Seed, o.Length, o.Length, o.Seed, o.flags())
 	run, counts, broken, err := o.happen(ctx, wo)
 	if err == nil {
 		err = report(os.Stdout, run, counts, broken, !o.anyOK)
@@ -113,6 +114,39 @@ func (o *options) mount(dir string) (unmount func() error, err error) {
 		return none, nil
 	}
 	return unmount, err
+}
+
+// wind gives the host's clock, if it is to jump and a program can be given one.
+func (o *options) wind() *clock.Clock {
+	if !o.Clock {
+		return nil
+	}
+	if err := clock.Possible(); err != nil {
+		fmt.Printf("chaos: the fault \"clock\" is left out: %v\n", err)
+		o.Clock = false
+		return nil
+	}
+	c := new(clock.Clock)
+	c.Jump(plan.ClockBegins)
+	return c
+}
+
+// flags are what makes the same run again, beside its time and seed.
+func (o *options) flags() string {
+	var flags []string
+	if !o.FullDisk {
+		flags = append(flags, "-full-disk=false")
+	}
+	if !o.Clock {
+		flags = append(flags, "-clock=false")
+	}
+	if o.Only != "" {
+		flags = append(flags, "-any", "-only="+o.Only)
+	}
+	if flags == nil {
+		return ""
+	}
+	return fmt.Sprintf(" FLAGS=%q", strings.Join(flags, " "))
 }
 
 // keep moves what is on the small disk to where it stays.
@@ -157,7 +191,11 @@ func (o *options) happen(ctx context.Context, wo world.Options) (run check.Run, 
 	for _, n := range wo.Plan.Networks {
 		plugs = append(plugs, n.Plug)
 	}
-	run.Record, err = record.Read(ctx, w.DataDir, plugs)
+	when := func(shown, _ time.Time) time.Time { return shown }
+	if w.Clock != nil {
+		when = w.Clock.True
+	}
+	run.Record, err = record.Read(ctx, w.DataDir, plugs, when)
 	return run, w.Counts(), w.Violations(), err
 }
 

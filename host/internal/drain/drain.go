@@ -26,7 +26,7 @@ type Journal interface {
 	OperationID(event id.Sequence, index int, h id.HookName, target id.Channel, ordinal int) id.OperationID
 	Accept(ctx context.Context, accepted []journal.Accepted) error
 	Standing(ctx context.Context, c id.Channel, after id.Sequence) (map[id.OperationID]bool, error)
-	SaveDone(ctx context.Context, h id.HookName, done map[id.Channel]id.Sequence) error
+	SaveDone(ctx context.Context, h id.HookName, done map[id.Channel]id.Sequence) (left map[id.Channel]id.Sequence, err error)
 	End(ctx context.Context) (id.Sequence, error)
 }
 
@@ -86,7 +86,9 @@ type Drain struct {
 func New(h hook.Hook, j Journal, g Gate, o Origins, d Directory, log hclog.Logger) *Drain {
 	drain := &Drain{hook: h, journal: j, gate: g, origins: o, directory: d, given: map[id.Channel]int{},
 		log: log.Named("drain").With("hook", string(h.Name()))}
-	drain.progress = newProgress(drain.saveDone)
+	drain.progress = newProgress(drain.log, func(ctx context.Context, done map[id.Channel]id.Sequence) (map[id.Channel]id.Sequence, error) {
+		return j.SaveDone(ctx, h.Name(), done)
+	})
 	return drain
 }
 
@@ -138,21 +140,6 @@ func (d *Drain) give(c id.Channel, records int) (before int) {
 	d.given[c] = min(before+records, mayStand)
 	return before
 }
-
-// saveDone tries until it succeeds or ctx has ended, and then once more: a host that is
-// stopped yields nothing again.
-func (d *Drain) saveDone(ctx context.Context, done map[id.Channel]id.Sequence) error {
-	save := func(ctx context.Context) error { return d.journal.SaveDone(ctx, d.hook.Name(), done) }
-	if err := d.retry(ctx, "the journal refused progress", func() error { return save(ctx) }); err == nil {
-		return nil
-	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
-	defer cancel()
-	return save(bounded)
-}
-
-// lastSave bounds the last write of a host that is being stopped.
-const lastSave = 2 * time.Second
 
 // batch is a run of records of one channel on their way through the hook.
 type batch struct {
@@ -357,19 +344,18 @@ func (b *batch) drop(ctx context.Context) error {
 	return nil
 }
 
-// retry is Drain.retry for the batch's channel.
-func (b *batch) retry(ctx context.Context, what string, try func() error) error {
-	return b.Drain.retry(ctx, what, try, "channel", b.channel.String())
-}
-
 // retry tries until it succeeds or ctx ends.
-func (d *Drain) retry(ctx context.Context, what string, try func() error, of ...any) error {
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 10*time.Second
+func (b *batch) retry(ctx context.Context, what string, try func() error) error {
 	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, try() },
-		backoff.WithBackOff(policy), backoff.WithMaxElapsedTime(0),
+		backoff.WithBackOff(newBackOff()), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, next time.Duration) {
-			d.log.Warn(what, append(of, "error", err, "next_try", next)...)
+			b.log.Warn(what, "channel", b.channel.String(), "error", err, "next_try", next)
 		}))
 	return err
+}
+
+func newBackOff() *backoff.ExponentialBackOff {
+	policy := backoff.NewExponentialBackOff()
+	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 10*time.Second
+	return policy
 }

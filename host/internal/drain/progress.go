@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 )
@@ -22,10 +24,14 @@ const (
 	mayStand  = maxUndone + journal.LaneRecords
 )
 
+// lastWrite bounds the last write of a host that is being stopped.
+const lastWrite = 2 * time.Second
+
 // progress stores how far a hook has come in each channel, beside the yielding. One
 // write at a time, so that a channel's record never goes back.
 type progress struct {
-	save  func(ctx context.Context, done map[id.Channel]id.Sequence) error
+	log   hclog.Logger
+	save  func(ctx context.Context, done map[id.Channel]id.Sequence) (left map[id.Channel]id.Sequence, err error)
 	ended chan struct{} // closed when nothing more is noted
 	wake  chan struct{} // capacity 1: something was noted since the last write
 	hurry chan struct{} // capacity 1: a channel waits for the next write
@@ -36,8 +42,8 @@ type progress struct {
 	stored chan struct{}              // closed after each write
 }
 
-func newProgress(save func(context.Context, map[id.Channel]id.Sequence) error) *progress {
-	return &progress{save: save, ended: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+func newProgress(log hclog.Logger, save func(context.Context, map[id.Channel]id.Sequence) (map[id.Channel]id.Sequence, error)) *progress {
+	return &progress{log: log, save: save, ended: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		noted: map[id.Channel]id.Sequence{}, undone: map[id.Channel]int{}, stored: make(chan struct{})}
 }
 
@@ -65,23 +71,33 @@ func (p *progress) note(ctx context.Context, c id.Channel, through id.Sequence, 
 	}
 }
 
-// run writes until finish is called, and then what is left.
+// run writes until finish is called, and then once what is left.
 func (p *progress) run(ctx context.Context) (finish func()) {
 	var running sync.WaitGroup
 	running.Go(func() {
-		for ended := false; !ended; {
+		delay := newBackOff()
+		for {
 			select {
 			case <-p.wake:
 			case <-p.ended:
-				ended = true
-			}
-			p.write(ctx)
-			if ended {
+				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+				defer cancel()
+				if err := p.write(last); err != nil {
+					p.log.Warn("how far the hook has come could not be stored: after the next start it is given some events again", "error", err)
+				}
 				return
 			}
+			hurry, pause := p.hurry, progressGap
+			if err := p.write(ctx); err == nil {
+				delay.Reset()
+			} else if ctx.Err() == nil {
+				hurry, pause = nil, delay.NextBackOff()
+				p.log.Warn("the journal refused progress", "error", err, "next_try", pause)
+				signal(p.wake)
+			}
 			select {
-			case <-time.After(progressGap):
-			case <-p.hurry:
+			case <-time.After(pause):
+			case <-hurry:
 			case <-p.ended:
 			}
 		}
@@ -92,23 +108,32 @@ func (p *progress) run(ctx context.Context) (finish func()) {
 	}
 }
 
-func (p *progress) write(ctx context.Context) {
+// write stores what is noted. What could not be stored stays noted.
+func (p *progress) write(ctx context.Context) error {
 	p.mu.Lock()
 	noted, undone := p.noted, maps.Clone(p.undone)
 	p.noted = map[id.Channel]id.Sequence{}
 	p.mu.Unlock()
-	if len(noted) == 0 || p.save(ctx, noted) != nil {
-		return // ctx has ended; it is yielded again
+	if len(noted) == 0 {
+		return nil
 	}
+	left, err := p.save(ctx, noted)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c, records := range undone {
-		if p.undone[c] -= records; p.undone[c] == 0 {
+	for c, s := range left {
+		p.noted[c] = max(p.noted[c], s)
+	}
+	for c := range noted {
+		if _, not := left[c]; not {
+			continue
+		}
+		if p.undone[c] -= undone[c]; p.undone[c] == 0 {
 			delete(p.undone, c)
 		}
 	}
 	close(p.stored)
 	p.stored = make(chan struct{})
+	return err
 }
 
 func signal(to chan struct{}) {

@@ -104,10 +104,12 @@ func (l *life) let(events int) {
 }
 
 // say appends records of one event each.
-func (l *life) say(events int) {
+func (l *life) say(events int) { l.t.Helper(); l.sayIn(from, events) }
+
+func (l *life) sayIn(c id.Channel, events int) {
 	l.t.Helper()
 	for i := range events {
-		if _, err := l.journal.AppendEvents(l.t.Context(), []journal.Run{{Channel: from, Record: &journalv1.EventsRecord{
+		if _, err := l.journal.AppendEvents(l.t.Context(), []journal.Run{{Channel: c, Record: &journalv1.EventsRecord{
 			Events: []*plugv1.Event{{MessageId: fmt.Sprint(i), Kind: &plugv1.Event_Message{Message: &plugv1.Message{}}}}}}}); err != nil {
 			l.t.Fatal(err)
 		}
@@ -212,6 +214,37 @@ func TestProgressIsStoredTogether(t *testing.T) {
 		synctest.Wait()
 		if n := again.hook.given.Load(); n != 0 {
 			t.Errorf("after a stop the hook was given %d events again", n)
+		}
+	})
+}
+
+// O7: a channel whose progress can't be stored doesn't keep that of others from being
+// stored, nor them from going on.
+func TestProgressOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.NewMemory()
+		l := begin(t, store)
+		defer l.stop()
+		refused := subject.Channel(subject.Join(subject.Done, subject.Token("everything")), from)
+		store.Refuse = func(e storage.Entry) error {
+			if e.Subject == refused {
+				return errors.New("the disk is full")
+			}
+			return nil
+		}
+		other := id.Channel{Network: "other", Source: "c"}
+		const many = 3 * journal.LaneRecords
+		l.let(1 + many)
+		l.say(1)
+		for range many {
+			l.sayIn(other, 1)
+		}
+		time.Sleep(time.Minute) // in the bubble
+		if got := l.operations(); got != 1+many {
+			t.Errorf("%d operations of %d events", got, 1+many)
+		}
+		if n := l.count(subject.Channel(subject.Join(subject.Done, subject.Token("everything")), other)); n == 0 {
+			t.Error("nothing of the other channel is stored as done")
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -18,8 +20,9 @@ import (
 // Journal is the typed face of a Store. All methods are safe for concurrent use
 // and return when what they store is durable.
 type Journal struct {
-	store  storage.Store
-	epochs []epoch // oldest first
+	store     storage.Store
+	epochs    []epoch       // oldest first
+	resolving chan struct{} // has an element while somebody resolves parked operations
 }
 
 // Close closes the store.
@@ -200,18 +203,27 @@ func (j *Journal) Gaps(ctx context.Context, network id.NetworkID) ([]*journalv1.
 }
 
 // SaveDone stores up to which sequence of each channel a hook has finished the events.
-// On an error some may be stored.
-func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, done map[id.Channel]id.Sequence) error {
-	var entries []storage.Entry
-	for c, sequence := range done {
-		data, err := proto.Marshal(&journalv1.DoneRecord{Sequence: uint64(sequence)})
+// With an error, left is what was not stored, as far as is known.
+func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, done map[id.Channel]id.Sequence) (left map[id.Channel]id.Sequence, err error) {
+	channels := slices.Collect(maps.Keys(done))
+	entries := make([]storage.Entry, len(channels))
+	for i, c := range channels {
+		data, err := proto.Marshal(&journalv1.DoneRecord{Sequence: uint64(done[c])})
 		if err != nil {
-			return fmt.Errorf("encode progress of hook %s: %w", hook, err)
+			return done, fmt.Errorf("encode progress of hook %s: %w", hook, err)
 		}
-		entries = append(entries, storage.Entry{Subject: doneSubject(hook, c), Data: data})
+		entries[i] = storage.Entry{Subject: doneSubject(hook, c), Data: data}
 	}
-	_, err := j.store.Append(ctx, entries...)
-	return err
+	sequences, err := j.store.Append(ctx, entries...)
+	if err != nil {
+		left = map[id.Channel]id.Sequence{}
+		for i, c := range channels {
+			if sequences[i] == 0 {
+				left[c] = done[c]
+			}
+		}
+	}
+	return left, err
 }
 
 func doneSubject(hook id.HookName, c id.Channel) string {

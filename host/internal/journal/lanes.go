@@ -61,7 +61,7 @@ func (j *Journal) EventLanes(ctx context.Context, hook id.HookName) (*Lanes, err
 		// Its first record, under no channel, says where it begins, so that
 		// a crash before it is done with anything loses nothing.
 		registered = end
-		if err := j.SaveDone(ctx, hook, map[id.Channel]id.Sequence{{}: registered}); err != nil {
+		if _, err := j.SaveDone(ctx, hook, map[id.Channel]id.Sequence{{}: registered}); err != nil {
 			return nil, fmt.Errorf("register hook %s: %w", hook, err)
 		}
 	}

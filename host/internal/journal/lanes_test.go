@@ -163,7 +163,7 @@ func TestWhereAHookGoesOn(t *testing.T) {
 		if got != "first second" {
 			t.Errorf("after a crash: %q", got)
 		}
-		if err := j.SaveDone(t.Context(), "new", map[id.Channel]id.Sequence{laneA: done}); err != nil {
+		if _, err := j.SaveDone(t.Context(), "new", map[id.Channel]id.Sequence{laneA: done}); err != nil {
 			t.Fatal(err)
 		}
 		j = openMemory(t, m.Restart())
@@ -197,7 +197,7 @@ func TestRetain(t *testing.T) {
 			}
 		}
 		for s := range 3 {
-			if err := j.SaveDone(t.Context(), "fast", map[id.Channel]id.Sequence{laneA: sequences[s+2]}); err != nil {
+			if _, err := j.SaveDone(t.Context(), "fast", map[id.Channel]id.Sequence{laneA: sequences[s+2]}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -206,7 +206,7 @@ func TestRetain(t *testing.T) {
 			c id.Channel
 			s id.Sequence
 		}{{"slow", laneA, sequences[1]}, {"fast", laneB, quiet}, {"slow", laneB, quiet}} {
-			if err := j.SaveDone(t.Context(), done.h, map[id.Channel]id.Sequence{done.c: done.s}); err != nil {
+			if _, err := j.SaveDone(t.Context(), done.h, map[id.Channel]id.Sequence{done.c: done.s}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -375,4 +375,43 @@ func TestMessageMap(t *testing.T) {
 	if err != nil || len(copies) != 2 {
 		t.Errorf("%d copies, %v", len(copies), err)
 	}
+}
+
+// D3: what was made of an event that a hook isn't noted as done with is found to stand
+// when the event is yielded again, however long ago it was settled.
+func TestRetainKeepsWhatStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := openMemory(t, storage.NewMemory())
+		if _, err := j.EventLanes(t.Context(), "hook"); err != nil {
+			t.Fatal(err)
+		}
+		var events []id.Sequence
+		var operations []id.OperationID
+		for i := range 3 {
+			event := said(t, j, laneA, fmt.Sprint(i))
+			operation := j.OperationID(event, 0, "hook", laneB, 0)
+			must(t, j.Accept(t.Context(), []Accepted{{laneB, []*journalv1.Operation{{Id: string(operation)}}}}))
+			events, operations = append(events, event), append(operations, operation)
+		}
+		must(t, j.SavePut(t.Context(), laneB, &journalv1.PutRecord{Settled: &journalv1.Settled{Position: &journalv1.Position{Sequence: uint64(events[2] + 1)}}}))
+		retain := func() map[id.OperationID]bool {
+			time.Sleep(time.Hour) // in the bubble
+			must(t, j.Retain(t.Context(), time.Now(), []id.HookName{"hook"}))
+			standing, err := j.Standing(t.Context(), laneB, 0)
+			must(t, err)
+			return standing
+		}
+		for finished, event := range events {
+			standing := retain()
+			for i, operation := range operations[finished:] {
+				if !standing[operation] {
+					t.Errorf("with %d of 3 events done, the operation of event %d is gone", finished, finished+i)
+				}
+			}
+			done(t, j, "hook", map[id.Channel]id.Sequence{laneA: event})
+		}
+		if n := len(retain()); n != 1 {
+			t.Errorf("with all events done %d operations are left, want the last of the channel", n)
+		}
+	})
 }

@@ -15,8 +15,9 @@ import (
 )
 
 // Retain removes what is finished and older than a time: events that all the
-// named hooks are done with, operations that are settled, parked ones that are
-// resolved, and cursors and gaps that have a newer record. The last record of any other
+// named hooks are done with, operations that are settled, if that holds also of the events
+// before them, parked ones that are resolved, and cursors and gaps that have a newer
+// record. The last record of any other
 // subject always stays, and so does whatever waits or is parked, however old it is (D5),
 // and what came after its plug's cursor: it may be said again, and is to be known then (D2).
 func (j *Journal) Retain(ctx context.Context, before time.Time, hooks []id.HookName) error {
@@ -98,7 +99,11 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 	}); err != nil {
 		return err
 	}
+	undone := id.Sequence(math.MaxInt64) // no event before it has a hook that is not done with it
 	if err := j.purge(ctx, subject.Events, func(r storage.Record, c id.Channel) (id.Sequence, error) {
+		if s := finished(c); s < r.Sequence {
+			undone = min(undone, s+1)
+		}
 		limit := min(old, finished(c))
 		for _, scope := range []id.Channel{c, {Network: c.Network}} {
 			if s, ok := passed[scope]; ok && holding {
@@ -118,8 +123,9 @@ func (j *Journal) removeFinished(ctx context.Context, old id.Sequence, hooks []i
 		return err
 	}
 	if err := j.purge(ctx, subject.Out, func(r storage.Record, c id.Channel) (id.Sequence, error) {
-		// The record of the settled position may hold operations after it.
-		return min(old+1, settled[c]), nil
+		// The record of the settled position may hold operations after it. What an event
+		// caused that is yielded again after a crash must be found to stand (D3).
+		return min(old+1, settled[c], undone), nil
 	}); err != nil {
 		return err
 	}

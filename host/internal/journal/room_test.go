@@ -61,6 +61,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
+func done(t *testing.T, j *Journal, hook id.HookName, through map[id.Channel]id.Sequence) {
+	t.Helper()
+	_, err := j.SaveDone(t.Context(), hook, through)
+	must(t, err)
+}
+
 // D5: at the bound of bytes finished records go, oldest first, even before their age;
 // only when nothing finished is left is nothing more taken in. What waits, is parked
 // or holds a cursor stays, and how far it has come can always be noted.
@@ -92,7 +98,7 @@ func TestRoom(t *testing.T) {
 		t.Errorf("%d of %d records are left, none of which was finished", len(got), len(first))
 	}
 	// The first three quarters are: as many of them go as are needed, oldest first.
-	must(t, j.SaveDone(t.Context(), "hook", map[id.Channel]id.Sequence{laneA: first[len(first)*3/4]}))
+	done(t, j, "hook", map[id.Channel]id.Sequence{laneA: first[len(first)*3/4]})
 	must(t, j.MakeRoom(t.Context(), hooks))
 	got := kept(t, j, laneA)
 	gone := len(first) - len(got)
@@ -156,7 +162,7 @@ func TestHeadRoom(t *testing.T) {
 		t.Errorf("more operations: %v", err)
 	}
 	must(t, j.SavePut(t.Context(), quiet, &journalv1.PutRecord{Attempt: &journalv1.Attempt{OperationId: "0"}}))
-	must(t, j.SaveDone(t.Context(), "hook", map[id.Channel]id.Sequence{laneA: 1}))
+	done(t, j, "hook", map[id.Channel]id.Sequence{laneA: 1})
 	must(t, j.Park(t.Context(), quiet, &journalv1.ParkedRecord{Operation: &journalv1.Operation{Id: "0"}}))
 }
 

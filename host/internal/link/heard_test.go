@@ -93,6 +93,18 @@ func TestLastHeard(t *testing.T) {
 		if _, n := silence(); n != time.Second {
 			t.Errorf("a time in the future hides a silence: %v", n)
 		}
+		// The plug's clock is an hour behind: what it tells anew came since its last answer.
+		for i := range 3 {
+			behind := answer(uint64(4 + i))
+			behind.LastNetworkActivity = timestamppb.New(time.Now().Add(-time.Hour))
+			time.Sleep(10 * time.Second)
+			next <- behind
+			read <- struct{}{}
+		}
+		time.Sleep(time.Second)
+		if _, n := silence(); n != 11*time.Second {
+			t.Errorf("a plug's clock that is behind: %v, want the time since the last answer but one", n)
+		}
 		stream.Close()
 		if s, _ := silence(); s != 0 {
 			t.Errorf("after the stream: %v", s)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/link/contract"
@@ -64,7 +65,9 @@ type Link struct {
 	mu       sync.Mutex
 	quiesced bool      // no new Puts
 	stream   *Stream   // the one that is open, or being opened; nil: none
-	network  time.Time // newest last_network_activity
+	network  time.Time // newest last_network_activity, by a clock that nobody sets
+	answered time.Time // Start's answer, or the newest on the stream
+	reported time.Time // the last last_network_activity, by the plug's clock
 }
 
 // Option changes a Link in New.
@@ -147,6 +150,7 @@ func (l *Link) Start(ctx context.Context, req *plugv1.StartRequest) (*plugv1.Sta
 	// To be connected is to have heard from the network. Without this a plug
 	// that never reports activity would look silent from the first moment.
 	l.network = time.Now()
+	l.answered = l.network
 	l.mu.Unlock()
 	return resp, nil
 }
@@ -166,6 +170,26 @@ func (l *Link) Stop(ctx context.Context, grace time.Duration) error {
 		return l.callError("stop", err)
 	}
 	return nil
+}
+
+// note takes a last_network_activity that was received now. The caller holds mu.
+//
+// Only its age is taken from the clock: what is noted doesn't move when the clock is set. A
+// time ahead of the clock would hide a silence to come. And what is newer than what the
+// plug has told before came since, whatever the clocks say of its age.
+func (l *Link) note(activity *timestamppb.Timestamp, now time.Time) {
+	if activity.IsValid() {
+		at := activity.AsTime()
+		age := max(now.Sub(at), 0)
+		if at.After(l.reported) {
+			age = min(age, now.Sub(l.answered))
+		}
+		l.reported = at
+		if at := now.Add(-age); at.After(l.network) {
+			l.network = at
+		}
+	}
+	l.answered = now
 }
 
 // LastHeard tells since when the plug is silent on the stream, and when it last

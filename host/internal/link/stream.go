@@ -127,15 +127,8 @@ func (s *Stream) recv() (*plugv1.StreamMessagesResponse, error) {
 	now := time.Now()
 	l.mu.Lock()
 	s.waitingSince = time.Time{}
-	if heard := resp.GetLastNetworkActivity(); heard.IsValid() {
-		// A time ahead of the clock would hide a silence to come.
-		at := heard.AsTime()
-		if at.After(now) {
-			at = now
-		}
-		if at.After(l.network) {
-			l.network = at
-		}
+	if resp != nil {
+		l.note(resp.LastNetworkActivity, now)
 	}
 	l.mu.Unlock()
 

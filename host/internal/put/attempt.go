@@ -36,10 +36,11 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		}
 	}
 	defer release()
+	o.findBefore(ctx, slot.Live)
 	if r, by := o.known(); r != nil {
 		return r, by, nil
 	}
-	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {
+	if last := o.attempt; last != nil && int(last.Uncertain) > slot.retries(o.age(), o.certain) {
 		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile
 	}
 	action, err := o.prepare(ctx, slot)
@@ -80,6 +81,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	// count: a host that reads it has new processes.)
 	o.until = time.Now().Add(timeout + rpcMargin)
 	o.attempt, o.process, o.certain = a, slot.process, false
+	o.age() // from here
 	slot.paid(slot.parts(action, len(a.Sent)))
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
 	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
@@ -106,6 +108,16 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		}
 	}
 	return response, journalv1.SettledBy_SETTLED_BY_ANSWER, nil
+}
+
+// age is how long ago the first attempt was made. Only what was before this process is
+// read off the wall clock, once: setting that changes nothing about what the network
+// remembers.
+func (o *operation) age() time.Duration {
+	if o.begun.IsZero() {
+		o.begun = time.Now().Add(-max(time.Since(o.attempt.FirstTime.AsTime()), 0))
+	}
+	return time.Since(o.begun)
 }
 
 // deliverAgain is the time between two tries to give a plug the files of an action.

@@ -2,6 +2,7 @@ package put
 
 import (
 	"context"
+	"time"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
@@ -68,6 +69,7 @@ func (o *operation) fallBack() {
 	o.id = id.OperationID(record.Id)
 	o.log = o.stage.Logger.With("channel", o.channel.String(), "operation", record.Id)
 	o.record, o.attempt, o.folded, o.of, o.edited = record, nil, nil, "", nil
+	o.begun = time.Time{}
 	o.mu.Lock()
 	o.heard = heard{}
 	o.mu.Unlock()

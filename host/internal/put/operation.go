@@ -33,6 +33,7 @@ type operation struct {
 	log      hclog.Logger
 
 	attempt  *journalv1.Attempt       // the last one; nil before the first
+	begun    time.Time                // when the first one was made, by a clock that nobody sets; zero: not known yet
 	process  uint64                   // the plug's process that the last one went to
 	until    time.Time                // when that one's RPC gives up
 	passes   []*gate.Pass             // of all attempts that may have been sent
@@ -69,6 +70,16 @@ func (h *heard) note(part uint32, r *plugv1.Receipt, by journalv1.SettledBy) {
 		h.parts = map[uint32]*plugv1.Receipt{}
 	}
 	h.parts[part] = r
+}
+
+// report notes an outcome. Several may come at once, of different attempts: that one was
+// sent stays true whatever is said of another, and that one is uncertain tells nothing.
+func (h *heard) report(outcome *plugv1.PutOutcome) {
+	f := outcome.Response.GetFailure()
+	if uncertain(f) || f != nil && h.outcome != nil && h.outcome.Response.GetFailure() == nil {
+		return
+	}
+	h.outcome = outcome
 }
 
 // run carries the operation out. Its error is the context's.
@@ -156,6 +167,22 @@ func (o *operation) leave() {
 	o.stage.mu.Lock()
 	defer o.stage.mu.Unlock()
 	delete(o.stage.active, o.id)
+}
+
+// settled is the record of the operation's end.
+func (o *operation) settled(outcome journalv1.Outcome, by journalv1.SettledBy, receipts []*plugv1.Receipt) *journalv1.Settled {
+	settled := &journalv1.Settled{Position: o.position, OperationId: string(o.id), Outcome: outcome, By: by,
+		Receipts: receipts, Attempts: o.attempt.GetNumber(), Source: o.record.Source, Hook: o.record.Hook,
+		AuthorId: o.record.Action.GetAuthor().GetUser().GetId(), Folded: o.attempt.GetFolded(), As: settledAs(o.record.Action)}
+	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED {
+		settled.Source, settled.OfOperationId = o.record.Target, o.of
+	} else {
+		settled.OfOperationId = o.record.PutBack.GetOperationId()
+	}
+	if outcome == journalv1.Outcome_OUTCOME_DROPPED {
+		settled.Reason = o.reason
+	}
+	return settled
 }
 
 // must tries until it succeeds or ctx has ended, and then once more: what a Put

@@ -10,7 +10,6 @@ import (
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
-	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -162,12 +161,12 @@ func (l *Live) timeout() time.Duration {
 	return 30 * time.Second
 }
 
-// retries is how many attempts there may be after one that may have been sent:
-// more where the network still takes the operation twice as one, or where it is certain
-// what was sent.
-func (l *Live) retries(a *journalv1.Attempt, certain bool) int {
+// retries is how many attempts there may be after one that may have been sent, age after
+// the first: more where the network still takes the operation twice as one, or where it is
+// certain what was sent.
+func (l *Live) retries(age time.Duration, certain bool) int {
 	i := l.Abilities.GetIdempotentPut()
-	if certain || i != nil && time.Since(a.FirstTime.AsTime()) < i.Window.AsDuration() {
+	if certain || i != nil && age < i.Window.AsDuration() {
 		return retriesIdempotent
 	}
 	return retriesOtherwise

@@ -33,6 +33,7 @@ func (o *operation) resume(ctx context.Context) (*plugv1.PutResponse, journalv1.
 		return nil, 0, nil
 	}
 	o.attempt = a
+	o.age() // from here
 	if err := o.recall(ctx); err != nil {
 		return nil, 0, err
 	}
@@ -210,7 +211,7 @@ func (o *operation) echoed(part uint32, e *plugv1.Event) {
 // reported notes an outcome that came on the stream.
 func (o *operation) reported(outcome *plugv1.PutOutcome) {
 	o.mu.Lock()
-	o.heard.outcome = outcome
+	o.heard.report(outcome)
 	o.mu.Unlock()
 	o.tell()
 }

@@ -193,12 +193,17 @@ func TestLoggedOutLosesNothing(t *testing.T) {
 }
 
 // UNCERTAIN: 5 more attempts inside the window of the network's memory, one without it;
-// then it is parked, and the channel goes on.
+// then it is parked, and the channel goes on. A clock that is set meanwhile makes the
+// window no shorter or longer.
 func TestUncertainIsTriedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		window   time.Duration
 		attempts int
-	}{"without a memory": {0, 2}, "with one": {time.Hour, 6}, "with a short one": {90 * time.Second, 3}} {
+		ahead    time.Duration // of where the clock was when the first attempt was made
+	}{
+		"without a memory": {0, 2, 0}, "with one": {time.Hour, 6, 0}, "with a short one": {90 * time.Second, 3, 0},
+		"with one, clock set ahead": {time.Hour, 6, 24 * time.Hour}, "with a short one, clock set back": {90 * time.Second, 3, -24 * time.Hour},
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(l *put.Live) {
 				if c.window > 0 {
@@ -208,6 +213,9 @@ func TestUncertainIsTriedAgain(t *testing.T) {
 				w.up()
 				w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
 					if shown(r.Action.GetMessage()) == "one" {
+						if r.Attempt == 1 {
+							r.FirstAttemptTime.Seconds -= int64(c.ahead / time.Second)
+						}
 						return fails(plugv1.Verdict_VERDICT_UNCERTAIN)
 					}
 					return nil

@@ -20,7 +20,7 @@ const touchEvery = time.Hour
 // Journal is where the places of durable subscriptions are stored.
 type Journal interface {
 	Touch(ctx context.Context, h id.HookName) (known bool, err error)
-	SaveDone(ctx context.Context, h id.HookName, done map[id.Channel]id.Sequence) error
+	SaveDone(ctx context.Context, h id.HookName, done map[id.Channel]id.Sequence) (left map[id.Channel]id.Sequence, err error)
 	Forget(ctx context.Context, h id.HookName) error
 }
 

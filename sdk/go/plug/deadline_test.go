@@ -49,6 +49,24 @@ func TestPutAfterItsDeadlineIsNotSent(t *testing.T) {
 	})
 }
 
+// A clock that was set back after the host had looked at it gives a Put no more time: its
+// end is told by the RPC's too.
+func TestPutDeadlineAfterAClockJump(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		h := startPutter(t, Definition{}, func(ctx context.Context, p *Part) (*plugv1.Receipt, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second+answerMargin)
+		defer cancel()
+		r := h.put(ctx, func(req *plugv1.PutRequest) { req.Deadline = timestamppb.New(time.Now().Add(time.Hour)) })
+		if took := time.Since(begun); took != 30*time.Second || r.GetFailure().GetVerdict() != plugv1.Verdict_VERDICT_UNCERTAIN {
+			t.Errorf("after %v: %v", took, r)
+		}
+	})
+}
+
 // The RPC's cancellation does not reach the author; the outcome then comes on the
 // stream.
 func TestOutcomeAfterTheRPCWasGivenUp(t *testing.T) {

@@ -25,7 +25,7 @@ type effort struct {
 
 // tryLater tries an action in the background, in the order of the calls, unless too
 // many wait already: then it is dropped.
-func (s *server) tryLater(r *run, req *plugv1.PutRequest, act actor) {
+func (s *server) tryLater(ctx context.Context, r *run, req *plugv1.PutRequest, act actor) {
 	r.effortsOnce.Do(func() {
 		s.tasks.Go(func() {
 			defer close(r.effortsEnded)
@@ -33,8 +33,8 @@ func (s *server) tryLater(r *run, req *plugv1.PutRequest, act actor) {
 		})
 	})
 	deadline := time.Now().Add(effortTimeout)
-	if d := req.GetDeadline(); d != nil && d.AsTime().Before(deadline) {
-		deadline = d.AsTime()
+	if d, ok := deadlineOf(ctx, req); ok && d.Before(deadline) {
+		deadline = d
 	}
 	select {
 	case r.efforts <- effort{kindOf(req.GetAction()), req.GetChannel(), deadline, act}:

@@ -15,8 +15,10 @@ import (
 const (
 	// defaultPutTimeout is the time for a Put whose request names no deadline.
 	defaultPutTimeout = 30 * time.Second
+	// answerMargin is between a Put's deadline and its RPC's.
+	answerMargin = 5 * time.Second
 	// listenAfterDeadline is how long after a Put's deadline its Echoes still listen:
-	// the host's RPC ends 5 s after the deadline, and the answer needs time to travel.
+	// the host's RPC ends answerMargin after the deadline, and the answer needs time to travel.
 	listenAfterDeadline = 4 * time.Second
 )
 
@@ -35,12 +37,12 @@ func (s *server) Put(ctx context.Context, req *plugv1.PutRequest) (*plugv1.PutRe
 		return failed(Unsupported(errors.New("this plug does not carry out this kind of action"))), nil
 	}
 	if isBestEffort(kindOf(req.GetAction())) {
-		s.tryLater(r, req, act)
+		s.tryLater(ctx, r, req, act)
 		return &plugv1.PutResponse{}, nil
 	}
-	deadline := time.Now().Add(defaultPutTimeout)
-	if req.GetDeadline() != nil {
-		deadline = req.GetDeadline().AsTime()
+	deadline, ok := deadlineOf(ctx, req)
+	if !ok {
+		deadline = time.Now().Add(defaultPutTimeout)
 	}
 	wait, cancelWait := context.WithDeadline(ctx, deadline)
 	defer cancelWait()
@@ -67,6 +69,20 @@ func (s *server) Put(ctx context.Context, req *plugv1.PutRequest) (*plugv1.PutRe
 		s.outbox.addOutcome(outcome, proto.Size(outcome))
 	}
 	return resp, nil
+}
+
+// deadlineOf is when all of a Put that could still send must have ended, if the host has
+// named that. Where a clock was set between the host's look at it and this one, the RPC's
+// own deadline is nearer: it travels as a span.
+func deadlineOf(ctx context.Context, req *plugv1.PutRequest) (at time.Time, ok bool) {
+	if req.GetDeadline() == nil {
+		return time.Time{}, false
+	}
+	at = req.GetDeadline().AsTime()
+	if rpc, ok := ctx.Deadline(); ok && rpc.Add(-answerMargin).Before(at) {
+		at = rpc.Add(-answerMargin)
+	}
+	return at, true
 }
 
 // isKnown says whether a response tells more than that nothing is certain.

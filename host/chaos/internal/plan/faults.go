@@ -15,6 +15,9 @@ const calmFirst = 2 * time.Second
 // faults draws the lanes of faults.
 func (p *Plan) faults(o Options) {
 	lane := func(name string, every time.Duration, kinds []func(*rand.Rand) Step) {
+		if o.Only != "" && o.Only != name {
+			return
+		}
 		d := draw(o.Seed, "faults "+name)
 		l := Lane{Name: name}
 		var deck []int
@@ -51,6 +54,9 @@ func (p *Plan) faults(o Options) {
 		disk = append(disk, lasting(FullDisk, 3*time.Second, 8*time.Second), lasting(KillOnFullDisk, 5*time.Second, 8*time.Second))
 	}
 	lane("disk", 18*time.Second, disk)
+	if o.Clock {
+		lane("clock", 7*time.Second, p.onClock())
+	}
 }
 
 // lasting is a fault that lasts for a time between two.

@@ -26,6 +26,10 @@ type Options struct {
 	Length time.Duration
 	// FullDisk has the disk run full.
 	FullDisk bool
+	// Clock has the host's clock jump.
+	Clock bool
+	// Only is the one lane of faults that there is; empty: all.
+	Only string
 	// PerSecond is how much is said and done over all channels.
 	PerSecond float64
 }

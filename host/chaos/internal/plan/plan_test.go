@@ -12,7 +12,7 @@ import (
 // The same seed draws the same plan, another seed another one.
 func TestSeed(t *testing.T) {
 	draw := func(seed uint64) *Plan {
-		return New(Options{Seed: seed, Length: 2 * time.Minute, PerSecond: 12, FullDisk: true})
+		return New(Options{Seed: seed, Length: 2 * time.Minute, PerSecond: 12, FullDisk: true, Clock: true})
 	}
 	if a, b := draw(7), draw(7); !reflect.DeepEqual(a, b) {
 		t.Error("a seed drew two plans")
@@ -27,7 +27,7 @@ func TestSeed(t *testing.T) {
 func TestPlan(t *testing.T) {
 	faults := map[string]int{}
 	for seed := range uint64(20) {
-		p := New(Options{Seed: seed, Length: 2 * time.Minute, PerSecond: 12, FullDisk: true})
+		p := New(Options{Seed: seed, Length: 2 * time.Minute, PerSecond: 12, FullDisk: true, Clock: true})
 		members := slices.Concat(p.Conversations...)
 		if len(p.Conversations) != conversations || len(members) != channels {
 			t.Fatalf("seed %d: %d channels in %d conversations", seed, len(members), len(p.Conversations))

@@ -35,6 +35,9 @@ type Step struct {
 	Burst []Step
 	Delay time.Duration
 
+	// By is how far the host's clock jumps: with For not 0 in a jump, and back.
+	By time.Duration
+
 	// Command is what a simulated network is told, Undo what it is told in the end.
 	Command, Undo *simnettest.Command
 	// Name is the fault's in the count.
@@ -70,6 +73,9 @@ const (
 	FullDisk   Do = "full disk"
 	// KillOnFullDisk kills the host while its disk is full, and starts it before there is room.
 	KillOnFullDisk Do = "kill host on a full disk"
+	JumpClock      Do = "clock"
+	// KillAndJump kills the host and starts it with another clock.
+	KillAndJump Do = "kill host, clock"
 )
 
 // Lane is steps that are done one after another.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,8 +19,9 @@ import (
 )
 
 // Read reads the journal in a data directory, whose host has ended, for the plugs
-// named.
-func Read(ctx context.Context, dataDir string, plugs []string) (_ *Record, err error) {
+// named. when tells when the host's clock showed a time, from the time of the record
+// before: the record's times are true.
+func Read(ctx context.Context, dataDir string, plugs []string, when func(shown, earliest time.Time) time.Time) (_ *Record, err error) {
 	store, err := storage.OpenJetStream(ctx, storage.Options{Dir: filepath.Join(dataDir, "journal")})
 	if err != nil {
 		return nil, err
@@ -29,7 +31,7 @@ func Read(ctx context.Context, dataDir string, plugs []string) (_ *Record, err e
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{Record: &Record{ByID: map[string]*Operation{}}, plug: map[id.NetworkID]string{}, at: map[place]*Operation{}}
+	r := &reader{Record: &Record{ByID: map[string]*Operation{}}, when: when, plug: map[id.NetworkID]string{}, at: map[place]*Operation{}}
 	for _, p := range plugs {
 		instance, err := j.Instance(ctx, id.InstanceName(p))
 		if err != nil {
@@ -49,6 +51,8 @@ type place struct {
 
 type reader struct {
 	*Record
+	when func(shown, earliest time.Time) time.Time
+	last time.Time // of a record
 	plug map[id.NetworkID]string
 	at   map[place]*Operation
 }
@@ -58,6 +62,9 @@ func (r *reader) member(c id.Channel) ledger.Member {
 }
 
 func (r *reader) add(c id.Channel, record storage.Record, m proto.Message) error {
+	r.last = r.when(record.Time, r.last)
+	wrong := record.Time.Sub(r.last)
+	record.Time = r.last
 	switch m := m.(type) {
 	case *journalv1.EventsRecord:
 		for i, e := range m.Events {
@@ -72,7 +79,7 @@ func (r *reader) add(c id.Channel, record storage.Record, m proto.Message) error
 			r.accepted(c, record, uint32(i), op)
 		}
 	case *journalv1.PutRecord:
-		r.attempt(c, record, m.Attempt)
+		r.attempt(c, record, m.Attempt, wrong)
 		r.settled(c, record, m.Settled)
 	case *journalv1.ParkedRecord:
 		if op := r.ByID[m.Operation.Id]; op != nil {
@@ -108,12 +115,12 @@ func (r *reader) find(c id.Channel, p *journalv1.Position) *Operation {
 	return r.at[place{c, p.GetSequence(), p.GetIndex()}]
 }
 
-func (r *reader) attempt(c id.Channel, record storage.Record, a *journalv1.Attempt) {
+func (r *reader) attempt(c id.Channel, record storage.Record, a *journalv1.Attempt, wrong time.Duration) {
 	op := r.find(c, a.GetPosition())
 	if op == nil {
 		return
 	}
-	op.Attempts = append(op.Attempts, Attempt{record.Sequence, record.Time, a.OperationId, a.Number, a.Uncertain, a.NotSent, a.Deadline.AsTime()})
+	op.Attempts = append(op.Attempts, Attempt{record.Sequence, record.Time, a.OperationId, a.Number, a.Uncertain, a.NotSent, a.Deadline.AsTime().Add(-wrong)})
 }
 
 // settled is repeated in the records of attempts; the first counts.

@@ -3,6 +3,7 @@ package record
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -53,7 +54,7 @@ func TestRead(t *testing.T) {
 		Outcome: journalv1.Outcome_OUTCOME_PARKED, By: journalv1.SettledBy_SETTLED_BY_HOST}}))
 	must(j.Close())
 
-	r, err := Read(t.Context(), dir, []string{"a", "b"})
+	r, err := Read(t.Context(), dir, []string{"a", "b"}, func(shown, _ time.Time) time.Time { return shown })
 	must(err)
 	if len(r.Events) != 1 || len(r.Operations) != 1 {
 		t.Fatalf("%d events and %d operations", len(r.Events), len(r.Operations))

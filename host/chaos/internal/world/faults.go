@@ -23,7 +23,7 @@ const patience = 10 * time.Second
 func (w *World) Fail(ctx context.Context, s plan.Step) error {
 	var err error
 	switch s.Do {
-	case plan.KillHost:
+	case plan.KillHost, plan.KillAndJump:
 		err = w.patiently(ctx, func(ctx context.Context) error { return w.killHost(ctx, s) })
 	case plan.StopHost:
 		if err = w.host.signal(syscall.SIGSTOP); err == nil {
@@ -61,6 +61,12 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 		err = slowDisk(ctx, w.DataDir, s.For)
 	case plan.FullDisk:
 		err = fullDisk(ctx, w.DataDir, s.For)
+	case plan.JumpClock:
+		w.Clock.Jump(s.By)
+		if s.For > 0 {
+			pause(ctx, s.For)
+			w.Clock.Jump(-s.By)
+		}
 	case plan.KillOnFullDisk:
 		err = w.killOnFullDisk(ctx, s)
 	default:

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/plughost/plughost/host/chaos/internal/clock"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 )
 
@@ -30,6 +31,7 @@ const restartAfter = 500 * time.Millisecond
 // none.
 type host struct {
 	bin, config, log string
+	clock            *clock.Clock // nil: the machine's
 	// byItself is told when it has ended and nobody had asked for it.
 	byItself func(*os.ProcessState)
 
@@ -61,13 +63,19 @@ func (h *host) launch() error {
 	cmd := exec.Command(filepath.Join(h.bin, "plughost"), "run", "--config", h.config)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's signals are not for it
-	if err := cmd.Start(); err != nil {
+	wait, err := cmd.Wait, error(nil)
+	if h.clock != nil {
+		wait, err = h.clock.Start(cmd)
+	} else {
+		err = cmd.Start()
+	}
+	if err != nil {
 		return fmt.Errorf("start the host: %w; run make build", err)
 	}
 	ended := make(chan struct{})
 	h.cmd, h.ended = cmd, ended
 	go func() {
-		_ = cmd.Wait()
+		_ = wait()
 		close(ended)
 		h.hasEnded(cmd)
 	}()
@@ -207,6 +215,9 @@ func (w *World) killHost(ctx context.Context, s plan.Step) error {
 		}
 	}
 	pause(ctx, s.For)
+	if s.By != 0 {
+		w.Clock.Jump(s.By)
+	}
 	return w.host.start()
 }
 

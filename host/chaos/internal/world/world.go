@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/plughost/plughost/host/chaos/internal/clock"
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 	"github.com/plughost/plughost/host/internal/api"
@@ -32,6 +33,8 @@ type Options struct {
 	Dir string
 	// DataDir is the host's.
 	DataDir string
+	// Clock is the host's; nil: the machine's.
+	Clock *clock.Clock
 	// Say takes word of what goes on.
 	Say io.Writer
 }
@@ -109,7 +112,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 	}
 	w.api = api.NewClient(w.DataDir)
 	w.listener = listen(w.api)
-	w.host.bin, w.host.config, w.host.log, w.host.byItself = w.Bin, w.config, filepath.Join(w.Dir, "host.log"), w.hostEnded
+	w.host.bin, w.host.config, w.host.log, w.host.byItself, w.host.clock = w.Bin, w.config, filepath.Join(w.Dir, "host.log"), w.hostEnded, w.Clock
 	if err := w.host.start(); err != nil {
 		return w, err
 	}

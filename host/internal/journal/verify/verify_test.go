@@ -29,6 +29,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
+func done(t *testing.T, j *journal.Journal, hook id.HookName, through map[id.Channel]id.Sequence) {
+	t.Helper()
+	_, err := j.SaveDone(t.Context(), hook, through)
+	must(t, err)
+}
+
 // sound fills a journal with a little of everything, as the host does.
 func sound(t *testing.T, j *journal.Journal) (event id.Sequence, operations []*journalv1.Operation, out id.Sequence) {
 	t.Helper()
@@ -45,7 +51,7 @@ func sound(t *testing.T, j *journal.Journal) (event id.Sequence, operations []*j
 		operations = append(operations, &journalv1.Operation{Id: string(j.OperationID(event, 0, "hook", laneB, i)), Action: &plugv1.Action{}})
 	}
 	must(t, j.Accept(ctx, []journal.Accepted{{Channel: laneB, Operations: operations}}))
-	must(t, j.SaveDone(ctx, "hook", map[id.Channel]id.Sequence{laneA: event}))
+	done(t, j, "hook", map[id.Channel]id.Sequence{laneA: event})
 	out, err = j.End(ctx)
 	must(t, err)
 	out--
