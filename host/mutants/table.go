@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // mutation replaces a piece of text, which is in the file exactly once.
 type mutation struct {
 	name     string
@@ -26,115 +28,10 @@ const (
 	operationsFile = "host/internal/journal/operations.go"
 )
 
-var mutations = []mutation{
-	{
-		name: "gate: a no-op",
-		file: gateFile,
-		old:  "if p.noted >= s || p.scope == Channel && p.channel != c {\n",
-		new:  "if true {\n",
-	},
-	{
-		name: "gate: later Puts delay too",
-		file: gateFile,
-		old:  "if p.noted >= s || p.scope == Channel",
-		new:  "if p.scope == Channel",
-	},
-	{
-		name: "gate: own events are not held for what is uncertain",
-		file: gateFile,
-		old:  "if own && time.Now().Before(p.until) {",
-		new:  "if false {",
-	},
-	{
-		name: "gate: a Put delays only its own channel",
-		file: gateFile,
-		old:  "p.scope == Channel && p.channel != c {",
-		new:  "p.channel != c {",
-	},
-	{
-		name: "gate: an uncertain Put holds strangers' events too",
-		file: gateFile,
-		old:  "if own && time.Now().Before(p.until) {",
-		new:  "if time.Now().Before(p.until) {",
-	},
-	{
-		name: "intake: acknowledgement before the append",
-		file: intakeFile,
-		old:  "		named, last, err := in.store(ctx, answer)\n",
-		new:  "		s.Ack(answer.Sequence, true)\n		named, last, err := in.store(ctx, answer)\n",
-	},
-	{
-		name: "intake: cursors before the events",
-		file: intakeFile,
-		old:  "	fresh, err := in.appendEvents(ctx, answer.Events)\n",
-		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	fresh, err := in.appendEvents(ctx, answer.Events)\n",
-	},
-	{
-		name: "intake: acknowledgement before the cursor",
-		file: "host/internal/intake/cursors.go",
-		old:  "		named, through := c.take()\n",
-		new:  "		c.stream.Ack(c.through, true)\n		named, through := c.take()\n",
-	},
-	{
-		name: "intake: known events are forgotten on a restart",
-		file: knownFile,
-		old:  "			yield(id.ChannelSource(e.Channel), e)\n",
-		new:  "			_ = e\n",
-	},
-	{
-		name: "intake: what was not stored counts as known",
-		file: appendFile,
-		old:  "		in.loaded, in.known = false, newKnowledge(in.limit)\n",
-		new:  "",
-	},
-	{
-		name: "intake: a lost answer counts as a refusal",
-		file: appendFile,
-		old:  "			s = r.Sequence\n",
-		new:  "			s = 0\n",
-	},
-	{
-		name: "intake: an unanswered look-up counts as not there",
-		file: appendFile,
-		old:  "		if err != nil {\n			return err\n		}\n		record, err := journal.EventsOf(r)\n		if err == nil && len(record.Events) > 0",
-		new:  "		if err != nil {\n			return nil\n		}\n		record, err := journal.EventsOf(r)\n		if err == nil && len(record.Events) > 0",
-	},
-	{
-		name: "intake: a second message of a known id is not withheld",
-		file: appendFile,
-		old:  "		if in.known.said(at.Source, e) {\n",
-		new:  "		if in.known.said(at.Source, e) && false {\n",
-	},
-	{
-		name: "drain: withheld events are yielded",
-		file: drainFile,
-		old:  "if slices.Contains(record.Withheld, uint32(i)) {",
-		new:  "if false {",
-	},
-	{
-		name: "drain: done before the last out",
-		file: drainFile,
-		old:  "	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
-		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), map[id.Channel]id.Sequence{b.channel: b.done})\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
-	},
-	{
-		name: "drain: what stands after a crash is accepted again",
-		file: drainFile,
-		old:  "	b.again = b.first <= d.end && d.give(c, len(records)) < mayStand\n",
-		new:  "",
-	},
-	{
-		name: "drain: what stands after a lost answer is accepted again",
-		file: drainFile,
-		old:  "			unsure = err != nil\n",
-		new:  "",
-	},
-	{
-		name: "drain: accepts again before it is known what stands",
-		file: drainFile,
-		old:  "				if err := b.drop(ctx); err != nil {\n					return err\n				}\n",
-		new:  "				_ = b.drop(ctx)\n",
-	},
+var mutations = slices.Concat(events, puts, records)
+
+// puts: what is sent, and what becomes of it.
+var puts = []mutation{
 	{
 		name: "put: receipt record skipped",
 		file: receiptFile,
@@ -328,36 +225,6 @@ var mutations = []mutation{
 		new:  "		of.Primary = true\n",
 	},
 	{
-		name: "journal: operations of a channel that has settled none are lost",
-		file: lanesFile,
-		old:  "if from := max(1, start(c)); r.Sequence >= from {",
-		new:  "if from := start(c); r.Sequence >= from {",
-	},
-	{
-		name: "journal: a full lane drops what doesn't fit",
-		file: lanesFile,
-		old:  "	default:\n		l.behind = r.Sequence\n",
-		new:  "	default:\n",
-	},
-	{
-		name: "journal: a hook begins after what it had not done",
-		file: lanesFile,
-		old:  "		return max(done[c], registered) + 1\n",
-		new:  "		return max(done[c], registered, end) + 1\n",
-	},
-	{
-		name: "journal: the message map has one key for all channels",
-		file: subjectFile,
-		old:  "Token(m.Channel.Network), Token(m.Channel.Source), Token(m.ID))",
-		new:  "Token(m.Channel.Network), Token(\"\"), Token(m.ID))",
-	},
-	{
-		name: "journal: operation ids change when a hook runs again",
-		file: operationsFile,
-		old:  "	_ = binary.Write(h, binary.BigEndian, uint32(ordinal))\n",
-		new:  "	_ = binary.Write(h, binary.BigEndian, uint32(ordinal))\n	fmt.Fprintf(h, \"%p\", h)\n",
-	},
-	{
 		name: "put: a Put of a channel holds the whole plug's events",
 		file: plugFile,
 		old:  "		return gate.Channel\n",
@@ -380,29 +247,5 @@ var mutations = []mutation{
 		file: stageFile,
 		old:  "func (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {\n	s.mu.Lock()\n",
 		new:  "var ones sync.Map // made where it is used, so that it is of the bubble\n\nfunc (s *Stage) handle(ctx context.Context, c id.Channel, records []storage.Record) {\n	made, _ := ones.LoadOrStore(s, make(chan struct{}, 1))\n	one := made.(chan struct{})\n	select {\n	case one <- struct{}{}:\n		defer func() { <-one }()\n	case <-ctx.Done():\n		return\n	}\n	s.mu.Lock()\n",
-	},
-	{
-		name: "intake: what was refused is dropped",
-		file: appendFile,
-		old:  "			if runs = refused; len(runs) == 0 {\n				return nil\n			}\n			return err\n",
-		new:  "			_, runs = err, refused\n			return nil\n",
-	},
-	{
-		name: "drain: a record's events in the wrong order",
-		file: drainFile,
-		old:  "		for i, e := range record.GetEvents() {\n",
-		new:  "		for i, e := range slices.Backward(record.GetEvents()) {\n",
-	},
-	{
-		name: "drain: own events are given without their origin",
-		file: drainFile,
-		old:  "	d.Origin = origin\n",
-		new:  "",
-	},
-	{
-		name: "journal: what is not finished expires",
-		file: "host/internal/journal/retain.go",
-		old:  "		return min(old+1, settled[c]), nil\n",
-		new:  "		return old + 1, nil\n",
 	},
 }

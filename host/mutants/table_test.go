@@ -33,8 +33,11 @@ func TestTable(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "./"+filepath.Dir(m.file)).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", m.name, err, out)
-		}
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			if out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "./"+filepath.Dir(m.file)).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
