@@ -22,8 +22,12 @@ import (
 // stops at once when it is told to, and goes on by itself when there is room. Every
 // message arrives once.
 func TestStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	for name, left := range map[string]bool{"a ballast is left": true, "no ballast is left": false} {
-		t.Run(name, func(t *testing.T) { startOnAFullDisk(t, left) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			startOnAFullDisk(t, left)
+		})
 	}
 }
 
@@ -129,6 +133,7 @@ func logged(t *testing.T, o childOptions) string {
 // D5: a host that has nothing yet, and no byte for it, waits, says why to whoever asks,
 // stops at once when it is told to, and starts by itself when there is room.
 func TestFirstStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	d := disktest.New(t, 64<<20)
 	_, plug := simulated(t, simnettest.Account{Name: "left"})
 	var log logBuffer

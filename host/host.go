@@ -274,7 +274,8 @@ func (run *running) outcome(ctx context.Context, _ id.Channel, op id.OperationID
 }
 
 func outcomeOf(r *accept.Result) *subscribe.Outcome {
-	return &subscribe.Outcome{Operation: r.ID, Echo: r.CarriedOut, Channel: r.Channel, Value: r}
+	return &subscribe.Outcome{Operation: r.ID, Echo: r.CarriedOut, Channel: r.Channel, Value: r,
+		Open: r.Outcome == journalv1.Outcome_OUTCOME_PARKED && r.PutBack == ""}
 }
 
 // startHooks starts the hooks that want it, and returns the drains of those that can

@@ -91,6 +91,8 @@ func (h *Host) ParkedOperation(ctx context.Context, operation id.OperationID) (*
 		return nil, wasPutBack(operation)
 	case p.Record.Resolution == journalv1.Resolution_RESOLUTION_DROPPED:
 		return nil, wasDropped(operation)
+	case p.Record.Resolution == journalv1.Resolution_RESOLUTION_SENT:
+		return nil, wasSent(operation)
 	}
 	made := h.parked(p)
 	return &made, nil
@@ -105,12 +107,15 @@ type PutBack struct {
 // the order in which they were parked. Each gets a new id: under the old one a network
 // that remembers operations would answer and send nothing, and a late echo would pass
 // for the new one's. The old id still names the message that is made. The same again
-// puts nothing back twice. With an error that one is not parked, or was dropped,
-// nothing was put back.
+// puts nothing back twice. With an error that one is not parked, was dropped, or turned
+// out to have been sent, nothing was put back.
 func (h *Host) RetryParked(ctx context.Context, operations ...id.OperationID) ([]PutBack, error) {
 	run, ordered, err := h.resolving(ctx, operations, func(r journalv1.Resolution, operation id.OperationID) error {
-		if r == journalv1.Resolution_RESOLUTION_DROPPED {
+		switch r {
+		case journalv1.Resolution_RESOLUTION_DROPPED:
 			return wasDropped(operation)
+		case journalv1.Resolution_RESOLUTION_SENT:
+			return wasSent(operation)
 		}
 		return nil
 	})
@@ -127,11 +132,15 @@ func (h *Host) RetryParked(ctx context.Context, operations ...id.OperationID) ([
 }
 
 // DropParked gives parked operations up for good. The same again does nothing more.
-// With an error that one is not parked, or was put back, nothing was dropped.
+// With an error that one is not parked, was put back, or turned out to have been sent,
+// nothing was dropped.
 func (h *Host) DropParked(ctx context.Context, operations ...id.OperationID) error {
 	run, ordered, err := h.resolving(ctx, operations, func(r journalv1.Resolution, operation id.OperationID) error {
-		if r == journalv1.Resolution_RESOLUTION_PUT_BACK {
+		switch r {
+		case journalv1.Resolution_RESOLUTION_PUT_BACK:
 			return wasPutBack(operation)
+		case journalv1.Resolution_RESOLUTION_SENT:
+			return wasSent(operation)
 		}
 		return nil
 	})
@@ -180,6 +189,8 @@ func resolveError(operation id.OperationID, err error) error {
 		return wasDropped(operation)
 	case errors.Is(err, accept.ErrPutBack):
 		return wasPutBack(operation)
+	case errors.Is(err, accept.ErrSent):
+		return wasSent(operation)
 	}
 	return explain(fmt.Errorf("parked operation %s: %w", operation, err))
 }
@@ -190,6 +201,10 @@ func notParked(operation id.OperationID) error {
 
 func wasDropped(operation id.OperationID) error {
 	return &hook.Error{Code: codes.FailedPrecondition, Text: fmt.Sprintf("parked operation %s was dropped; send it anew if it is wanted", operation)}
+}
+
+func wasSent(operation id.OperationID) error {
+	return &hook.Error{Code: codes.FailedPrecondition, Text: fmt.Sprintf("parked operation %s turned out to have been sent: its network said so late; there is nothing left to do", operation)}
 }
 
 func wasPutBack(operation id.OperationID) error {

@@ -49,7 +49,8 @@ type Entry struct {
 	Ack      string
 	Delivery *hook.Delivery
 	// Settled says what became of an operation. It comes before the echo (O1), and
-	// without one to whoever is not more than 1,024 entries behind.
+	// without one to whoever is not more than 1,024 entries behind. What is parked may
+	// turn out to have been sent: then it comes once more.
 	Settled *hook.Operation
 }
 

@@ -74,8 +74,9 @@ func TestEditsAndDeletesOfWhatWaits(t *testing.T) {
 			}
 			do(t, net,
 				simnettest.Command{Act: &simnettest.Act{Channel: "held", Kind: simnettest.KindState, State: simnettest.StatePending, Text: "a knock"}},
-				simnettest.Command{Puts: &simnettest.Puts{Channel: "slow", Verdict: simnettest.RateLimited, RetryAfter: simnettest.Duration(10 * time.Second)}})
-			// "slow" waits because of this one, and "held" knows that it is held.
+				simnettest.Command{Puts: &simnettest.Puts{Channel: "slow", Verdict: simnettest.RateLimited, RetryAfter: simnettest.Duration(time.Second), Count: -1}})
+			// "slow" waits because of this one, until the network takes it, and "held" knows
+			// that it is held.
 			for _, x := range talks {
 				x.log = h.log
 				x.say(simnettest.Say{Channel: x.here, Author: "Ann", Text: "first"})
@@ -104,7 +105,8 @@ func TestEditsAndDeletesOfWhatWaits(t *testing.T) {
 			do(t, net,
 				simnettest.Command{Logins: &simnettest.Logins{Account: "down", Verdict: simnettest.LoginAccept, Count: -1}},
 				simnettest.Command{Logins: &simnettest.Logins{Account: "lacking", Verdict: simnettest.LoginAccept, Count: -1}},
-				simnettest.Command{Act: &simnettest.Act{Channel: "held", Kind: simnettest.KindState, State: simnettest.StateJoined}})
+				simnettest.Command{Act: &simnettest.Act{Channel: "held", Kind: simnettest.KindState, State: simnettest.StateJoined}},
+				simnettest.Command{Puts: &simnettest.Puts{Channel: "slow", Verdict: simnettest.Accept}})
 			for _, x := range talks {
 				after := []string{"Ann: last"}
 				x.shows("what waited", append(append([]string{"Ann: first"}, here[x]...), after...),

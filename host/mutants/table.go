@@ -196,6 +196,12 @@ var mutations = []mutation{
 		new:  "		return func(_ context.Context, _ id.Channel, _ *journalv1.ParkedRecord) error { return nil }(ctx, o.channel, &journalv1.ParkedRecord{Operation: record, ",
 	},
 	{
+		name: "put: what is parked stays so, whatever turns out later",
+		file: "host/internal/put/late.go",
+		old:  "	if p == nil || p.channel.Network != n {\n",
+		new:  "	if true {\n",
+	},
+	{
 		name: "put: what the stream told while a new attempt waited is not heard",
 		file: attemptFile,
 		old:  "	if r, by := o.known(); r != nil {\n		return r, by, nil\n	}\n	if last",
@@ -264,7 +270,7 @@ var mutations = []mutation{
 	{
 		name: "put: PutOutcome is not heard",
 		file: settleFile,
-		old:  "	o.heard.outcome = outcome\n",
+		old:  "	o.heard.report(outcome)\n",
 		new:  "",
 	},
 	{

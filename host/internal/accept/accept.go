@@ -43,6 +43,7 @@ type Journal interface {
 	PutBack(p *journal.Parked) *journalv1.Operation
 	Queued(ctx context.Context, c id.Channel, operation id.OperationID) (bool, error)
 	Unpark(ctx context.Context, c id.Channel, operation, putBack id.OperationID) error
+	Resolving(ctx context.Context) (done func(), err error)
 }
 
 // Result is what became of an operation.
@@ -68,7 +69,6 @@ type Stage struct {
 	journal  Journal
 	ordinal  atomic.Uint32
 	requests singleflight.Group
-	parked   sync.Mutex // held while a person resolves parked operations
 
 	mu      sync.Mutex
 	waiters map[id.OperationID]*waiter
@@ -179,7 +179,7 @@ func (s *Stage) Find(ctx context.Context, operation id.OperationID) (*Result, er
 	if p.Parked != nil {
 		r.Reason = p.Parked.Reason
 		if p.Parked.Resolution != journalv1.Resolution_RESOLUTION_UNSPECIFIED {
-			r = r.resolved(id.OperationID(p.Parked.PutBackId))
+			r = r.resolved(p.Parked)
 		}
 	}
 	return r, nil

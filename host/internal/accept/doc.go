@@ -7,7 +7,7 @@
 // before the echo is yielded (O1).
 // Order and bounds: operations of one caller for one channel in the order of its
 // calls (O6). A request with an id of its own is accepted once, and a parked operation
-// is put back once (D4). In memory: one
+// is put back once (D4), and not once it has turned out to have been sent. In memory: one
 // waiter per call, and the last recentResults outcomes.
 // Stops: nothing runs here; calls end with their context.
 package accept

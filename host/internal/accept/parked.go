@@ -15,16 +15,20 @@ import (
 var (
 	ErrDropped = errors.New("it was dropped")
 	ErrPutBack = errors.New("it was put back")
+	ErrSent    = errors.New("it turned out to have been sent")
 )
 
 // PutBack accepts a parked operation again, at the end of its channel's queue, and
 // returns the new one's id. However often it is called, and whatever crashes in
 // between, that is one operation: the acceptance alone decides, and what is left to
 // be written behind it the put stage writes too, before it carries the operation out.
-// Its error is storage.ErrNotFound for one that is not parked, or ErrDropped.
+// Its error is storage.ErrNotFound for one that is not parked, ErrDropped or ErrSent.
 func (s *Stage) PutBack(ctx context.Context, operation id.OperationID) (id.OperationID, error) {
-	s.parked.Lock()
-	defer s.parked.Unlock()
+	done, err := s.journal.Resolving(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	p, putBack, err := s.resolution(ctx, operation)
 	if err != nil || putBack != "" {
 		return putBack, err
@@ -39,10 +43,13 @@ func (s *Stage) PutBack(ctx context.Context, operation id.OperationID) (id.Opera
 }
 
 // Drop gives a parked operation up for good. Its error is storage.ErrNotFound for one
-// that is not parked, or ErrPutBack.
+// that is not parked, ErrPutBack or ErrSent.
 func (s *Stage) Drop(ctx context.Context, operation id.OperationID) error {
-	s.parked.Lock()
-	defer s.parked.Unlock()
+	done, err := s.journal.Resolving(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	p, putBack, err := s.resolution(ctx, operation)
 	switch {
 	case errors.Is(err, ErrDropped):
@@ -64,6 +71,8 @@ func (s *Stage) resolution(ctx context.Context, operation id.OperationID) (p *jo
 	switch p.Record.Resolution {
 	case journalv1.Resolution_RESOLUTION_DROPPED:
 		return p, "", ErrDropped
+	case journalv1.Resolution_RESOLUTION_SENT:
+		return p, "", ErrSent
 	case journalv1.Resolution_RESOLUTION_PUT_BACK:
 		return p, id.OperationID(p.Record.PutBackId), nil
 	}
@@ -90,18 +99,30 @@ func (s *Stage) resolve(ctx context.Context, c id.Channel, operation, putBack id
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.recent[operation]; r != nil {
-		r = r.resolved(putBack)
+		p := &journalv1.ParkedRecord{Resolution: journalv1.Resolution_RESOLUTION_DROPPED, PutBackId: string(putBack)}
+		if putBack != "" {
+			p.Resolution = journalv1.Resolution_RESOLUTION_PUT_BACK
+		}
+		r = r.resolved(p)
 		s.keep(r.ID, r)
 		s.keep(r.CarriedOut, r)
 	}
 	return nil
 }
 
-// resolved is the result of a parked operation once it was put back, or else dropped.
-func (r *Result) resolved(putBack id.OperationID) *Result {
+// resolved is the result of a parked operation once it was resolved.
+func (r *Result) resolved(p *journalv1.ParkedRecord) *Result {
 	changed := *r
-	if changed.PutBack = putBack; putBack == "" {
+	switch p.Resolution {
+	case journalv1.Resolution_RESOLUTION_PUT_BACK:
+		changed.PutBack = id.OperationID(p.PutBackId)
+	case journalv1.Resolution_RESOLUTION_DROPPED:
 		changed.Outcome, changed.Reason = journalv1.Outcome_OUTCOME_DROPPED, "dropped by an operator; it had been parked: "+r.Reason
+	case journalv1.Resolution_RESOLUTION_SENT:
+		changed.Outcome, changed.Reason, changed.Receipts = journalv1.Outcome_OUTCOME_SENT, "", nil
+		for _, s := range p.Sent {
+			changed.Receipts = append(changed.Receipts, s.Receipt)
+		}
 	}
 	return &changed
 }

@@ -50,7 +50,7 @@ func open(ctx context.Context, store storage.Store, boot string) (*Journal, erro
 	j, err := Inspect(ctx, store)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		j = &Journal{store: store}
+		j = &Journal{store: store, resolving: make(chan struct{}, 1)}
 	case err != nil:
 		return nil, err
 	case j.epochs[len(j.epochs)-1].boot == boot:
@@ -71,7 +71,7 @@ func open(ctx context.Context, store storage.Store, boot string) (*Journal, erro
 // Inspect is Open for a journal that is there: ErrNotFound if its meta record is not.
 // Nothing is written.
 func Inspect(ctx context.Context, store storage.Store) (*Journal, error) {
-	j := &Journal{store: store}
+	j := &Journal{store: store, resolving: make(chan struct{}, 1)}
 	err := j.read(ctx, subject.Meta, 1, func(r storage.Record) (bool, error) {
 		meta := &journalv1.Meta{}
 		if err := proto.Unmarshal(r.Data, meta); err != nil {

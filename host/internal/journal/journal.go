@@ -18,8 +18,9 @@ import (
 // Journal is the typed face of a Store. All methods are safe for concurrent use
 // and return when what they store is durable.
 type Journal struct {
-	store  storage.Store
-	epochs []epoch // oldest first
+	store     storage.Store
+	epochs    []epoch       // oldest first
+	resolving chan struct{} // has an element while somebody resolves parked operations
 }
 
 // Close closes the store.

@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -13,13 +15,65 @@ import (
 	"github.com/plughost/plughost/host/internal/journal/storage"
 	"github.com/plughost/plughost/host/internal/journal/subject"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// Parked is an operation that is kept for a person, or that a person has resolved.
+// Parked is an operation that is kept for a person, or that was resolved since.
 type Parked struct {
 	Channel  id.Channel
 	Sequence id.Sequence // of Record
 	Record   *journalv1.ParkedRecord
+}
+
+// place is where the operation was parked first.
+func (p *Parked) place() id.Sequence {
+	return cmp.Or(id.Sequence(p.Record.Place), p.Sequence)
+}
+
+// Resolving makes the caller the only one who resolves parked operations, until it calls
+// done: what StillParked says stays true. Its error is the context's.
+func (j *Journal) Resolving(ctx context.Context) (done func(), err error) {
+	select {
+	case j.resolving <- struct{}{}:
+		return sync.OnceFunc(func() { <-j.resolving }), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// StillParked returns an operation that nobody has resolved; else the error is
+// storage.ErrNotFound. One that puts it back resolves it as it is accepted, whether that is noted
+// behind it already or not. The caller holds Resolving.
+func (j *Journal) StillParked(ctx context.Context, operation id.OperationID) (*Parked, error) {
+	p, err := j.ParkedOperation(ctx, operation)
+	if err == nil && p.Record.Resolution != journalv1.Resolution_RESOLUTION_UNSPECIFIED {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	queued, err := j.Queued(ctx, p.Channel, id.OperationID(j.PutBack(p).Id))
+	if err == nil && queued {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// FoundSent notes that a parked operation was sent after all, with these receipts; or,
+// unless that is whole, that these parts of it were, and it stays parked. The caller holds
+// Resolving, and StillParked gave p.
+func (j *Journal) FoundSent(ctx context.Context, p *Parked, sent []*plugv1.SentPart, whole bool) error {
+	found := proto.CloneOf(p.Record)
+	found.Sent, found.Place = sent, uint64(p.place())
+	if whole {
+		found.Operation = &journalv1.Operation{Id: found.Operation.Id}
+		found.Resolution, found.Time, found.Continuation = journalv1.Resolution_RESOLUTION_SENT, timestamppb.Now(), nil
+	}
+	_, err := j.append(ctx, parkedSubject(p.Channel, found.Operation.Id), found)
+	return err
 }
 
 // Park keeps an operation that could not be delivered, for as long as a person
@@ -66,7 +120,7 @@ func (j *Journal) Unpark(ctx context.Context, c id.Channel, operation, putBack i
 func (j *Journal) PutBack(p *Parked) *journalv1.Operation {
 	parked := p.Record.Operation
 	made := proto.CloneOf(parked)
-	made.Id = string(j.OperationID(p.Sequence, 0, id.HookName(parked.Hook), p.Channel, 0))
+	made.Id = string(j.OperationID(p.place(), 0, id.HookName(parked.Hook), p.Channel, 0))
 	made.Source = SourceKey(parked.Source, parked.Id)
 	made.PutBack = &journalv1.PutBack{OperationId: parked.Id, Sent: p.Record.Sent, Continuation: p.Record.Continuation}
 	made.Expiry, made.CatchUp = nil, nil
@@ -84,7 +138,7 @@ func (j *Journal) Queued(ctx context.Context, c id.Channel, operation id.Operati
 	return standing[operation], err
 }
 
-// ParkedOperation returns an operation that is parked or was resolved; ErrNotFound
+// ParkedOperation returns an operation that is parked or was resolved; storage.ErrNotFound
 // if there is none of this id.
 func (j *Journal) ParkedOperation(ctx context.Context, operation id.OperationID) (*Parked, error) {
 	if _, ok := Cause(operation); !ok || !storage.Literal(string(operation)) {

@@ -25,6 +25,9 @@ func (w *witness) suspected(op *operation) bool {
 func (w *witness) checkAlone(n *netState, a *attempt) {
 	a.alone = w.suspected(a.operation)
 	for other := range n.running {
+		if a.process.isDead() {
+			break // nothing runs there; the host was not told yet
+		}
 		if other.process == a.process && (a.alone || other.alone) {
 			w.breachLocked("D4", "attempt %d of %s beside attempt %d of %s, though the plug crashed of one of them", a.number, a.id, other.number, other.id)
 		}

@@ -84,7 +84,7 @@ func drawStep(t *rapid.T) Step {
 func drawFate(t *rapid.T) Fate {
 	f := Fate{
 		Delay:  one(t, "delay", 0, 0, time.Millisecond, 300*time.Millisecond, 12*time.Second, 29*time.Second),
-		Echo:   one(t, "echo", 0, 0, time.Millisecond, 2*time.Second, 20*time.Second, -1),
+		Echo:   one(t, "echo", 0, 0, time.Millisecond, 2*time.Second, 20*time.Second, 2*time.Minute, -1),
 		Answer: one(t, "answer", 0, 0, time.Millisecond, time.Second, 33*time.Second, time.Minute),
 	}
 	switch one(t, "trouble", "none", "none", "none", "verdict", "verdict", "doubt", "crash") {

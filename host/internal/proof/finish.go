@@ -23,6 +23,7 @@ const (
 	SettledByOutcome
 	SettledByAttempt
 	SettledParked
+	FoundSent
 	ResumedLate
 	Forged
 	BlockedQueue
@@ -40,7 +41,7 @@ func (s Situation) String() string {
 	return [...]string{
 		"echo before the answer", "echo at the answer", "echo after the answer", "echo only after a restart",
 		"same text twice", "uncertain, settled by echo", "uncertain, settled by PutOutcome", "uncertain, settled by a new attempt",
-		"uncertain, parked", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
+		"uncertain, parked", "parked, and turned out to have been sent", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
 		"answer of the journal lost", "sent in part", "second message withheld", "stream opened anew", "plug died", "host died",
 	}[s]
 }
@@ -69,6 +70,11 @@ func (w *witness) idle() bool {
 			if !e.withheld {
 				return false
 			}
+		}
+	}
+	for _, op := range w.operations {
+		if w.unheard(op) {
+			return false
 		}
 	}
 	return true
@@ -116,6 +122,11 @@ func (w *witness) waiting() string {
 		}
 		if ch.done < len(ch.events) {
 			fmt.Fprintf(&b, "event %s of %s; ", ch.events[ch.done].event.EventId, c)
+		}
+	}
+	for _, op := range w.operations {
+		if w.unheard(op) {
+			fmt.Fprintf(&b, "parked operation %s for %s; ", op.id, op.channel)
 		}
 	}
 	return b.String()

@@ -31,9 +31,7 @@ func (w *witness) stored(e storage.Entry, s id.Sequence) {
 		w.storedSettled(ch, record.Settled)
 		w.storedAttempt(ch, record.Attempt)
 	case "parked":
-		if op := w.operations[id.OperationID(mustDecode(e.Data, &journalv1.ParkedRecord{}).Operation.Id)]; op != nil {
-			op.parked = true
-		}
+		w.storedParked(mustDecode(e.Data, &journalv1.ParkedRecord{}))
 	case "done":
 		w.storedDone(channelOf(e.Subject), id.Sequence(mustDecode(e.Data, &journalv1.DoneRecord{}).Sequence))
 	}
@@ -171,6 +169,9 @@ func (w *witness) storedAttempt(ch *channel, a *journalv1.Attempt) {
 	if last := len(ch.passes) - 1; last >= 0 {
 		ch.passes[last].of = op
 	}
+	if a.Crashes > 0 { // also where the last attempt was not the one that may have been sent
+		w.suspects[op] = true
+	}
 	if !a.NotSent {
 		return
 	}
@@ -270,9 +271,10 @@ func (w *witness) confirmedNotSent(ch *channel, a *journalv1.Attempt) {
 // journal and in the map. The next operation's may have begun: its attempt is stored
 // with them.
 func (w *witness) release(op *operation) {
-	if op.stood.IsZero() || len(op.settled.GetReceipts()) > 0 && op.charted.IsZero() {
+	if op.released || op.stood.IsZero() || len(op.settled.GetReceipts()) > 0 && op.charted.IsZero() {
 		return
 	}
+	op.released = true // what it turns out to have sent later ends nobody's pass
 	ch := w.channel(op.channel)
 	ch.passes = slices.DeleteFunc(ch.passes, func(p *pass) bool {
 		if p.of == op {

@@ -36,6 +36,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		}
 	}
 	defer release()
+	o.findBefore(ctx, slot.Live)
 	if r, by := o.known(); r != nil {
 		return r, by, nil
 	}

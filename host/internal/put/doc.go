@@ -15,13 +15,14 @@
 // A channel is named by its home here, the source that it had first; the plug is asked for
 // the present one.
 // What a plug crashed of is tried again alone (crash.go). What is parked (park.go) a person
-// puts back, as a new operation, or drops.
+// puts back, as a new operation, or drops; or it turns out to have been sent (late.go).
 // Order and bounds: operations of a channel one after another in the order they
 // were accepted (O6), channels independent of each other (O7), at most
 // max_concurrent_puts RPCs per plug, as fast as it declared (pace.go). An attempt's record
 // stands before each RPC, a receipt's before the gate's pass ends (O1); where operations
 // follow each other at once, these two are one record (receipt.go). While an operation is
 // uncertain its channel starts no other (O5). In memory: the journal's lanes, one
-// operation per channel, and the last recentReceipts receipts.
+// operation per channel, the last recentReceipts receipts, and the ids of the last
+// maxListened parked operations.
 // Stops: Run when its context ends; running Puts are left to the link's Quiesce.
 package put

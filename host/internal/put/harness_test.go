@@ -132,7 +132,8 @@ type world struct {
 	plug    *fakePlug
 	live    put.Live
 	events  id.Sequence
-	refuses atomic.Pointer[string] // what begins the subjects that the journal takes no record under
+	settled func(c id.Channel, asked id.OperationID, op *journalv1.Operation, s *journalv1.Settled, reason string) // from the next start
+	refuses atomic.Pointer[string]                                                                                 // what begins the subjects that the journal takes no record under
 	stop    func()
 }
 
@@ -174,7 +175,7 @@ func (w *world) start() {
 	if w.moves, err = moves.Open(w.t.Context(), w.journal); err != nil {
 		w.t.Fatal(err)
 	}
-	w.stage = put.New(put.Options{Journal: w.journal, Gate: gate.New(end), Moves: w.moves, Logger: hclog.NewNullLogger()})
+	w.stage = put.New(put.Options{Journal: w.journal, Gate: gate.New(end), Moves: w.moves, Logger: hclog.NewNullLogger(), Settled: w.settled})
 	if err := w.stage.Open(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/id"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
@@ -52,17 +53,32 @@ func (o *operation) find(ctx context.Context) (told, again bool) {
 		sources = append(sources, now)
 	}
 	for _, source := range sources {
-		if told, again = o.findIn(ctx, live, source); !told {
+		if told, again = o.findIn(ctx, live, source, o.id); !told {
 			break
 		}
 	}
 	return told, again
 }
 
-// findIn is find in one channel.
-func (o *operation) findIn(ctx context.Context, live *Live, source id.ChannelSource) (told, again bool) {
+// findBefore asks the network, before what was parked is sent again, what it made under
+// its old id: what is there now needs no person, nor to be sent.
+func (o *operation) findBefore(ctx context.Context, live *Live) {
+	if o.record.PutBack == nil || !live.finds(o.record.Action) || o.attempt.GetUncertain() > 0 {
+		return
+	}
+	_, _ = o.findIn(ctx, live, o.stage.Moves.Now(o.channel).Source, id.OperationID(o.record.PutBack.OperationId))
+	if sent := o.sent(); len(sent) > 0 && o.attempt == nil {
+		o.attempt = &journalv1.Attempt{OperationId: string(o.id), NotSent: true, FirstTime: timestamppb.Now()}
+	}
+	if o.attempt != nil {
+		o.attempt.Sent = o.sent()
+	}
+}
+
+// findIn is find in one channel, under one of the operation's ids.
+func (o *operation) findIn(ctx context.Context, live *Live, source id.ChannelSource, as id.OperationID) (told, again bool) {
 	s := o.stage
-	answer, err := live.History.FindOperation(ctx, &plugv1.FindOperationRequest{Channel: string(source), OperationId: string(o.id)})
+	answer, err := live.History.FindOperation(ctx, &plugv1.FindOperationRequest{Channel: string(source), OperationId: string(as)})
 	switch {
 	case status.Code(err) == codes.Unimplemented:
 		s.change(o.channel.Network, func(p *plug) {

@@ -72,6 +72,16 @@ func (h *heard) note(part uint32, r *plugv1.Receipt, by journalv1.SettledBy) {
 	h.parts[part] = r
 }
 
+// report notes an outcome. Several may come at once, of different attempts: that one was
+// sent stays true whatever is said of another, and that one is uncertain tells nothing.
+func (h *heard) report(outcome *plugv1.PutOutcome) {
+	f := outcome.Response.GetFailure()
+	if uncertain(f) || f != nil && h.outcome != nil && h.outcome.Response.GetFailure() == nil {
+		return
+	}
+	h.outcome = outcome
+}
+
 // run carries the operation out. Its error is the context's.
 func (o *operation) run(ctx context.Context) error {
 	o.news, o.asked = make(chan struct{}, 1), o.id
@@ -157,6 +167,22 @@ func (o *operation) leave() {
 	o.stage.mu.Lock()
 	defer o.stage.mu.Unlock()
 	delete(o.stage.active, o.id)
+}
+
+// settled is the record of the operation's end.
+func (o *operation) settled(outcome journalv1.Outcome, by journalv1.SettledBy, receipts []*plugv1.Receipt) *journalv1.Settled {
+	settled := &journalv1.Settled{Position: o.position, OperationId: string(o.id), Outcome: outcome, By: by,
+		Receipts: receipts, Attempts: o.attempt.GetNumber(), Source: o.record.Source, Hook: o.record.Hook,
+		AuthorId: o.record.Action.GetAuthor().GetUser().GetId(), Folded: o.attempt.GetFolded(), As: settledAs(o.record.Action)}
+	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED {
+		settled.Source, settled.OfOperationId = o.record.Target, o.of
+	} else {
+		settled.OfOperationId = o.record.PutBack.GetOperationId()
+	}
+	if outcome == journalv1.Outcome_OUTCOME_DROPPED {
+		settled.Reason = o.reason
+	}
+	return settled
 }
 
 // must tries until it succeeds or ctx has ended, and then once more: what a Put

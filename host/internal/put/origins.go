@@ -110,6 +110,12 @@ func originOf(operation, h string, source *journalv1.MessageKey, primary bool) *
 // if we issued it, else by its message id or an alias against receipts.
 func (s *Stage) Origin(ctx context.Context, c id.Channel, e *plugv1.Event) (*hook.Origin, error) {
 	base, part, echo := echoOf(e)
+	if echo && s.echoedLate(c.Network, base, part, e) {
+		// Whoever is given the echo knows what became of its operation (O1).
+		if err := s.settleLate(ctx, base); err != nil {
+			return nil, err
+		}
+	}
 	o, err := s.origin(ctx, c, e, base, echo)
 	if o != nil && o.Source != nil && o.Source.Channel.Network == "" {
 		// Nothing that was said caused it: the source is an operation of ours.

@@ -35,6 +35,7 @@ func (o *operation) park(ctx context.Context, verdict plugv1.Verdict, reason str
 	}); err != nil {
 		return err
 	}
+	o.listen()
 	return o.settle(ctx, journalv1.Outcome_OUTCOME_PARKED, journalv1.SettledBy_SETTLED_BY_HOST, o.receipts())
 }
 
@@ -108,7 +109,8 @@ func (o *operation) parkedAs(ctx context.Context, name id.OperationID) (parked *
 	return parked, err
 }
 
-// parkedBefore settles an operation whose record says that it is parked.
+// parkedBefore settles an operation whose record says that it is parked, or was until it
+// turned out to have been sent.
 func (o *operation) parkedBefore(ctx context.Context, name id.OperationID, parked *journalv1.ParkedRecord) error {
 	if name != o.id {
 		o.fallBack()
@@ -118,5 +120,9 @@ func (o *operation) parkedBefore(ctx context.Context, name id.OperationID, parke
 		o.passes, o.progress.resumed = append(o.passes, pass), nil
 	}
 	o.attempt = &journalv1.Attempt{Number: parked.Attempts, Sent: parked.Sent}
+	if parked.Resolution == journalv1.Resolution_RESOLUTION_SENT {
+		o.reason = ""
+		return o.settle(ctx, journalv1.Outcome_OUTCOME_SENT, journalv1.SettledBy_SETTLED_BY_HOST, o.receipts())
+	}
 	return o.settle(ctx, journalv1.Outcome_OUTCOME_PARKED, journalv1.SettledBy_SETTLED_BY_HOST, o.receipts())
 }

@@ -64,12 +64,12 @@ func TestPutBack(t *testing.T) {
 		_, by := w.outcomes()
 		w.down()
 		w.accept(say("n", "ann", "in front"))
-		as, err := by.PutBack(t.Context(), id.OperationID(op.Id))
-		again, errAgain := by.PutBack(t.Context(), id.OperationID(op.Id))
+		as, err := by.PutBack(w.t.Context(), id.OperationID(op.Id))
+		again, errAgain := by.PutBack(w.t.Context(), id.OperationID(op.Id))
 		if err != nil || errAgain != nil || as != again || as == id.OperationID(op.Id) {
 			t.Fatalf("put back as %s %v, and again as %s %v", as, err, again, errAgain)
 		}
-		if err := by.Drop(t.Context(), id.OperationID(op.Id)); !errors.Is(err, accept.ErrPutBack) {
+		if err := by.Drop(w.t.Context(), id.OperationID(op.Id)); !errors.Is(err, accept.ErrPutBack) {
 			t.Errorf("dropping it then: %v", err)
 		}
 		w.up()
@@ -77,11 +77,11 @@ func TestPutBack(t *testing.T) {
 		if w.parked() != 0 {
 			t.Errorf("%d are still parked", w.parked())
 		}
-		r, err := by.Find(t.Context(), id.OperationID(op.Id))
+		r, err := by.Find(w.t.Context(), id.OperationID(op.Id))
 		if err != nil || r.Outcome != journalv1.Outcome_OUTCOME_PARKED || r.PutBack != as || r.Reason != "no" {
 			t.Errorf("the old one: %+v, %v", r, err)
 		}
-		if r, err := by.Find(t.Context(), as); err != nil || r.Outcome != journalv1.Outcome_OUTCOME_SENT {
+		if r, err := by.Find(w.t.Context(), as); err != nil || r.Outcome != journalv1.Outcome_OUTCOME_SENT {
 			t.Errorf("the new one: %+v, %v", r, err)
 		}
 		answer := reply("r", "", "yes")
@@ -172,10 +172,10 @@ func TestPutBackOverCrashes(t *testing.T) {
 		// is repeated before its turn, and after it.
 		w.refuses.Store(new("parked."))
 		w.down()
-		if as, err := accept.New(w.journal).PutBack(t.Context(), id.OperationID(op.Id)); err == nil {
+		if as, err := accept.New(w.journal).PutBack(w.t.Context(), id.OperationID(op.Id)); err == nil {
 			t.Fatalf("it was put back as %s without a record", as)
 		}
-		if err := accept.New(w.journal).Drop(t.Context(), id.OperationID(op.Id)); err == nil {
+		if err := accept.New(w.journal).Drop(w.t.Context(), id.OperationID(op.Id)); err == nil {
 			t.Error("it was dropped, though it had been put back")
 		}
 		w.refuses.Store(nil)
@@ -203,12 +203,12 @@ func TestPutBackIsResolvedInItsTurn(t *testing.T) {
 		op := say("m", "ann", "no")
 		w.accept(op)
 		w.want("say no")
-		parked, err := w.journal.ParkedOperation(t.Context(), id.OperationID(op.Id))
+		parked, err := w.journal.ParkedOperation(w.t.Context(), id.OperationID(op.Id))
 		if err != nil {
 			t.Fatal(err)
 		}
 		again := w.journal.PutBack(parked)
-		if err := w.journal.Accept(t.Context(), []journal.Accepted{{Channel: here, Operations: []*journalv1.Operation{again}}}); err != nil {
+		if err := w.journal.Accept(w.t.Context(), []journal.Accepted{{Channel: here, Operations: []*journalv1.Operation{again}}}); err != nil {
 			t.Fatal(err)
 		}
 		w.want("say no")
@@ -229,25 +229,25 @@ func TestDropParked(t *testing.T) {
 		w.accept(keep, drop)
 		w.want("say keep", "say drop")
 		for range 2 {
-			if err := by.Drop(t.Context(), id.OperationID(drop.Id)); err != nil {
+			if err := by.Drop(w.t.Context(), id.OperationID(drop.Id)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if r, err := by.Find(t.Context(), id.OperationID(drop.Id)); err != nil || r.Outcome != journalv1.Outcome_OUTCOME_DROPPED || r.Reason != "dropped by an operator; it had been parked: no" {
+		if r, err := by.Find(w.t.Context(), id.OperationID(drop.Id)); err != nil || r.Outcome != journalv1.Outcome_OUTCOME_DROPPED || r.Reason != "dropped by an operator; it had been parked: no" {
 			t.Errorf("it became %+v, %v", r, err)
 		}
 		w.restart()
 		w.up()
 		_, by = w.outcomes()
-		if r, err := by.Find(t.Context(), id.OperationID(drop.Id)); err != nil || r.Outcome != journalv1.Outcome_OUTCOME_DROPPED || r.Reason != "dropped by an operator; it had been parked: no" {
+		if r, err := by.Find(w.t.Context(), id.OperationID(drop.Id)); err != nil || r.Outcome != journalv1.Outcome_OUTCOME_DROPPED || r.Reason != "dropped by an operator; it had been parked: no" {
 			t.Errorf("after a restart it is %+v, %v", r, err)
 		}
-		if _, err := by.PutBack(t.Context(), id.OperationID(drop.Id)); !errors.Is(err, accept.ErrDropped) {
+		if _, err := by.PutBack(w.t.Context(), id.OperationID(drop.Id)); !errors.Is(err, accept.ErrDropped) {
 			t.Errorf("putting it back: %v", err)
 		}
 		w.want()
 		records := func() (n int) {
-			parked, err := w.store.Last(t.Context(), "parked.>")
+			parked, err := w.store.Last(w.t.Context(), "parked.>")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -256,7 +256,7 @@ func TestDropParked(t *testing.T) {
 		var left []string
 		for _, age := range []time.Duration{time.Hour, 0} {
 			time.Sleep(time.Minute)
-			if err := w.journal.Retain(t.Context(), time.Now().Add(-age), nil); err != nil {
+			if err := w.journal.Retain(w.t.Context(), time.Now().Add(-age), nil); err != nil {
 				t.Fatal(err)
 			}
 			left = append(left, fmt.Sprint(records(), " ", w.parked()))
@@ -264,14 +264,14 @@ func TestDropParked(t *testing.T) {
 		if want := []string{"2 1", "1 1"}; !slices.Equal(left, want) {
 			t.Errorf("records left, and parked: %q, want %q", left, want)
 		}
-		if _, err := by.PutBack(t.Context(), id.OperationID(drop.Id)); !errors.Is(err, storage.ErrNotFound) {
+		if _, err := by.PutBack(w.t.Context(), id.OperationID(drop.Id)); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("putting back what is forgotten: %v", err)
 		}
 		w.plug.OnPut = nil
 		w.putBack(keep.Id)
 		w.want("say keep")
 		for _, wrong := range []id.OperationID{"", "*", ">", "0000000000001abcdef*", "0000000000001.bcdefg"} {
-			if _, err := by.PutBack(t.Context(), wrong); !errors.Is(err, storage.ErrNotFound) {
+			if _, err := by.PutBack(w.t.Context(), wrong); !errors.Is(err, storage.ErrNotFound) {
 				t.Errorf("putting back %q: %v", wrong, err)
 			}
 		}

@@ -23,17 +23,7 @@ func (o *operation) settle(ctx context.Context, as journalv1.Outcome, by journal
 		return err
 	}
 	o.know(receipts)
-	settled := &journalv1.Settled{Position: o.position, OperationId: string(o.id), Outcome: as, By: by,
-		Receipts: receipts, Attempts: o.attempt.GetNumber(), Source: o.record.Source, Hook: o.record.Hook,
-		AuthorId: o.record.Action.GetAuthor().GetUser().GetId(), Folded: o.attempt.GetFolded(), As: settledAs(o.record.Action)}
-	if settled.As != journalv1.SettledAs_SETTLED_AS_UNSPECIFIED {
-		settled.Source, settled.OfOperationId = o.record.Target, o.of
-	} else {
-		settled.OfOperationId = o.record.PutBack.GetOperationId()
-	}
-	if as == journalv1.Outcome_OUTCOME_DROPPED {
-		settled.Reason = o.reason
-	}
+	settled := o.settled(as, by, receipts)
 	charted := make(chan error, 1)
 	chart := func() {
 		charted <- o.must(ctx, func(ctx context.Context) error { return o.chart(ctx, settled) })

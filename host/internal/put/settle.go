@@ -211,7 +211,7 @@ func (o *operation) echoed(part uint32, e *plugv1.Event) {
 // reported notes an outcome that came on the stream.
 func (o *operation) reported(outcome *plugv1.PutOutcome) {
 	o.mu.Lock()
-	o.heard.outcome = outcome
+	o.heard.report(outcome)
 	o.mu.Unlock()
 	o.tell()
 }

@@ -53,3 +53,25 @@ func TestNewProcessMayStillTell(t *testing.T) {
 		w.want("say one")
 	})
 }
+
+// O5: that one attempt was sent settles the operation, whatever the plug says of another at
+// the same time.
+func TestOutcomesOfSeveralAttempts(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		w.up()
+		w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+			if r.Attempt == 2 {
+				for attempt, said := range []*plugv1.PutResponse{{Receipts: []*plugv1.Receipt{{Id: "1"}}}, fails(plugv1.Verdict_VERDICT_UNCERTAIN)} {
+					w.stage.Outcome(here.Network, &plugv1.PutOutcome{OperationId: r.OperationId, Attempt: uint32(attempt + 1), Response: said})
+				}
+			}
+			return fails(plugv1.Verdict_VERDICT_UNCERTAIN)
+		}
+		w.accept(say("m", "ann", "one"))
+		time.Sleep(5 * time.Minute)
+		w.want("say one", "say one")
+		if w.parked() != 0 {
+			t.Error("it is parked, though its first attempt was sent")
+		}
+	})
+}

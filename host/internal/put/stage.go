@@ -28,6 +28,11 @@ type Journal interface {
 	Park(ctx context.Context, c id.Channel, record *journalv1.ParkedRecord) error
 	Unpark(ctx context.Context, c id.Channel, operation, putBack id.OperationID) error
 	ParkedOperation(ctx context.Context, operation id.OperationID) (*journal.Parked, error)
+	ParkedOperations(ctx context.Context) ([]journal.Parked, error)
+	Resolving(ctx context.Context) (done func(), err error)
+	StillParked(ctx context.Context, operation id.OperationID) (*journal.Parked, error)
+	FoundSent(ctx context.Context, p *journal.Parked, sent []*plugv1.SentPart, whole bool) error
+	Find(ctx context.Context, operation id.OperationID) (*journal.Progress, error)
 	SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error
 	CopyOf(ctx context.Context, m id.Message) (*journalv1.CopyRecord, error)
 	CopiesIn(ctx context.Context, c id.Channel, m *journalv1.MessageKey) ([]*journalv1.FromRecord, error)
@@ -56,7 +61,8 @@ type Options struct {
 	// Settled is told what became of an operation, when that is durable and before
 	// any event that waits for it is yielded (O1). It must not block. asked is the
 	// operation that was accepted, op what was carried out, which may be its fallback.
-	// Reason is empty unless it was parked or given up.
+	// Reason is empty unless it was parked or given up. One that was parked may turn out
+	// to have been sent, and is told of again then.
 	Settled func(c id.Channel, asked id.OperationID, op *journalv1.Operation, settled *journalv1.Settled, reason string)
 	// LoggedOut is told that a network refuses the plug's credentials.
 	LoggedOut func(n id.NetworkID, reason string)
@@ -74,8 +80,9 @@ type Stage struct {
 	channels map[id.Channel]*progress
 	active   map[id.OperationID]*operation // begun and not settled
 	later    later
+	late     late
 	gaveUp   map[id.Channel]GivenUp
-	running  *sync.WaitGroup // of best effort; nil while Run doesn't run
+	running  *sync.WaitGroup // of best effort and late word; nil while Run doesn't run
 	since    time.Time       // when it was made
 
 	origins *origins
@@ -102,6 +109,7 @@ func New(o Options) *Stage {
 		channels: map[id.Channel]*progress{},
 		active:   map[id.OperationID]*operation{},
 		later:    later{},
+		late:     newLate(),
 		gaveUp:   map[id.Channel]GivenUp{},
 		since:    time.Now(),
 		origins:  newOrigins(recentReceipts),
@@ -117,6 +125,9 @@ func (s *Stage) Open(ctx context.Context) error {
 		return err
 	}
 	s.lanes = lanes
+	if err := s.readParked(ctx); err != nil {
+		return err
+	}
 	for c := range lanes.Waiting() {
 		s.channels[c] = &progress{reopened: true}
 		if err := s.readLater(ctx, c, puts[c].GetSettled().GetPosition()); err != nil {
@@ -176,7 +187,10 @@ func (s *Stage) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.running = running
 	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	running.Go(func() { s.runLate(ctx) })
 	defer func() {
+		cancel()
 		s.mu.Lock()
 		s.running = nil
 		s.mu.Unlock()
@@ -247,6 +261,7 @@ func (s *Stage) Appended(c id.Channel, _ id.Sequence, e *plugv1.Event) {
 	if o != nil && o.channel.Network == c.Network {
 		o.echoed(part, e)
 	}
+	s.echoedLate(c.Network, base, part, e) // also where it was parked just now
 }
 
 // Outcome implements intake.Watcher.
@@ -257,6 +272,7 @@ func (s *Stage) Outcome(n id.NetworkID, outcome *plugv1.PutOutcome) {
 	if o != nil && o.channel.Network == n {
 		o.reported(outcome)
 	}
+	s.tellLate(n, id.OperationID(outcome.OperationId), func(p *listened) { p.heard.report(outcome) })
 }
 
 // CaughtUp implements intake.Watcher.

@@ -22,6 +22,8 @@ type Outcome struct {
 	// out.
 	Echo    id.OperationID
 	Channel id.Channel
+	// Open: more may become of it, and is given then.
+	Open bool
 	// Value is the caller's own; it is given as it is.
 	Value any
 }
@@ -44,24 +46,30 @@ func bytesOf(d *hook.Delivery) int { return proto.Size(d.Event) + 256 }
 
 // given remembers the newest outcomes that were given.
 type given struct {
-	known map[id.OperationID]bool
-	ring  []id.OperationID
-	next  int
+	open map[id.OperationID]bool // of all that was given: whether more may follow
+	ring []id.OperationID
+	next int
 }
 
-func (g *given) add(op id.OperationID) {
-	if g.known == nil {
-		g.known = map[id.OperationID]bool{}
+// all tells whether everything of an operation was given, or as much as an outcome tells.
+func (g *given) all(op id.OperationID, open bool) bool {
+	was, known := g.open[op]
+	return known && (!was || open)
+}
+
+func (g *given) add(op id.OperationID, open bool) {
+	if g.open == nil {
+		g.open = map[id.OperationID]bool{}
 	}
-	if g.known[op] {
+	_, known := g.open[op]
+	if g.open[op] = open; known {
 		return
 	}
-	g.known[op] = true
 	if len(g.ring) < maxGiven {
 		g.ring = append(g.ring, op)
 		return
 	}
-	delete(g.known, g.ring[g.next])
+	delete(g.open, g.ring[g.next])
 	g.ring[g.next] = op
 	g.next = (g.next + 1) % maxGiven
 }

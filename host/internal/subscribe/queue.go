@@ -53,7 +53,7 @@ func (q *queue) Take(ctx context.Context, d *hook.Delivery) error {
 func (q *queue) explain(ctx context.Context, d *hook.Delivery) error {
 	op := d.Origin.Operation
 	q.mu.Lock()
-	known := q.given.known[op]
+	known := q.given.all(op, false)
 	q.mu.Unlock()
 	if known {
 		return nil
@@ -88,11 +88,11 @@ func (q *queue) add(ctx context.Context, e *Entry) error {
 // append appends an entry. The caller holds mu.
 func (q *queue) append(e *Entry) {
 	if e.Outcome != nil {
-		if q.given.known[e.Outcome.Operation] {
+		if q.given.all(e.Outcome.Operation, e.Outcome.Open) {
 			return // by another way meanwhile
 		}
-		q.given.add(e.Outcome.Operation)
-		q.given.add(e.Outcome.Echo)
+		q.given.add(e.Outcome.Operation, e.Outcome.Open)
+		q.given.add(e.Outcome.Echo, e.Outcome.Open)
 	}
 	q.last++
 	e.Number = q.last

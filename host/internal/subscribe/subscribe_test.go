@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -291,6 +292,45 @@ func TestOutcomeBeforeEcho(t *testing.T) {
 		q.settled(known)
 		if len(q.entries) != 3 || q.entries[0].Outcome != known || q.entries[1].Delivery != echo || q.entries[2].Delivery != echo {
 			t.Errorf("%s: %+v", name, q.entries)
+		}
+	}
+}
+
+// What was parked is told again when it turns out to have been sent, before the echo, and
+// that only once.
+func TestOutcomeThatChanges(t *testing.T) {
+	parked, sent := &Outcome{Operation: "op", Echo: "op", Channel: room, Open: true}, &Outcome{Operation: "op", Echo: "op", Channel: room}
+	echo := event(1, 0)
+	echo.Origin = &hook.Origin{Operation: "op"}
+	for name, live := range map[string]bool{"live": true, "looked up": false} {
+		known := parked
+		q := newQueue(all, func(context.Context, id.Channel, id.OperationID) *Outcome { return known })
+		q.settled(parked)
+		for range 2 {
+			if err := q.Take(t.Context(), echo); err != nil { // of a part
+				t.Fatal(err)
+			}
+			q.settled(parked)
+		}
+		known = sent
+		if live {
+			q.settled(sent)
+		}
+		if err := q.Take(t.Context(), echo); err != nil {
+			t.Fatal(err)
+		}
+		q.settled(sent)
+		q.settled(parked)
+		var got []any
+		for _, e := range q.entries {
+			if e.Outcome != nil {
+				got = append(got, e.Outcome)
+			} else {
+				got = append(got, e.Delivery)
+			}
+		}
+		if want := []any{parked, echo, echo, sent, echo}; !slices.Equal(got, want) {
+			t.Errorf("%s: given was %v", name, got)
 		}
 	}
 }

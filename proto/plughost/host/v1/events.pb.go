@@ -516,7 +516,8 @@ func (x *EventOrigin) GetPrimary() bool {
 // operation's channel who is there when that happens, and in any case before an
 // echo of it on the same stream, there perhaps again. Who has to know what became
 // of an operation asks GetOperation: a subscriber who is more than 1,024 entries
-// behind is not told of what has no echo.
+// behind is not told of what has no echo. What is PARKED may turn out to have been
+// SENT: then it comes once more.
 type PutSettled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The operation.

@@ -33,7 +33,8 @@ const (
 	OperationState_OPERATION_STATE_WAITING OperationState = 1
 	// Carried out.
 	OperationState_OPERATION_STATE_SENT OperationState = 2
-	// It could not be delivered, and is kept for a person.
+	// It could not be delivered, and is kept for a person. It becomes SENT if its
+	// network says after all that it has it.
 	OperationState_OPERATION_STATE_PARKED OperationState = 3
 	// It was given up: its expiry came first, or a rule says so.
 	OperationState_OPERATION_STATE_EXPIRED OperationState = 4

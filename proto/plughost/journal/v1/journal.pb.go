@@ -242,6 +242,8 @@ const (
 	Resolution_RESOLUTION_PUT_BACK Resolution = 1
 	// It was dropped.
 	Resolution_RESOLUTION_DROPPED Resolution = 2
+	// It turned out to have been sent; no person did anything.
+	Resolution_RESOLUTION_SENT Resolution = 3
 )
 
 // Enum value maps for Resolution.
@@ -250,11 +252,13 @@ var (
 		0: "RESOLUTION_UNSPECIFIED",
 		1: "RESOLUTION_PUT_BACK",
 		2: "RESOLUTION_DROPPED",
+		3: "RESOLUTION_SENT",
 	}
 	Resolution_value = map[string]int32{
 		"RESOLUTION_UNSPECIFIED": 0,
 		"RESOLUTION_PUT_BACK":    1,
 		"RESOLUTION_DROPPED":     2,
+		"RESOLUTION_SENT":        3,
 	}
 )
 
@@ -1555,16 +1559,19 @@ type ParkedRecord struct {
 	Attempts uint32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// When it was parked.
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
-	// Parts known to have been sent.
+	// Parts known to have been sent; with RESOLUTION_SENT all of them.
 	Sent []*v1.SentPart `protobuf:"bytes,6,rep,name=sent,proto3" json:"sent,omitempty"`
 	// The plug's continuation behind them.
 	Continuation []byte `protobuf:"bytes,7,opt,name=continuation,proto3" json:"continuation,omitempty"`
 	// When the first attempt began; absent if there was none.
 	FirstTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
-	// What a person had done with it; unset while it is parked.
+	// What became of it; unset while it is parked.
 	Resolution Resolution `protobuf:"varint,9,opt,name=resolution,proto3,enum=plughost.journal.v1.Resolution" json:"resolution,omitempty"`
 	// The operation as which it was put back.
-	PutBackId     string `protobuf:"bytes,10,opt,name=put_back_id,json=putBackId,proto3" json:"put_back_id,omitempty"`
+	PutBackId string `protobuf:"bytes,10,opt,name=put_back_id,json=putBackId,proto3" json:"put_back_id,omitempty"`
+	// Journal sequence of the operation's first such record, of which the id of what
+	// puts it back is made; 0: this is the first.
+	Place         uint64 `protobuf:"varint,11,opt,name=place,proto3" json:"place,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1667,6 +1674,13 @@ func (x *ParkedRecord) GetPutBackId() string {
 		return x.PutBackId
 	}
 	return ""
+}
+
+func (x *ParkedRecord) GetPlace() uint64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
 }
 
 // DoneRecord says that a hook has finished a record of events and all before it
@@ -2466,7 +2480,7 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	" \x01(\x0e2\x1e.plughost.journal.v1.SettledAsR\x02as\x12&\n" +
 	"\x0fof_operation_id\x18\v \x01(\tR\rofOperationId\x12\x16\n" +
 	"\x06folded\x18\f \x03(\tR\x06folded\x12\x16\n" +
-	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xd5\x03\n" +
+	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xeb\x03\n" +
 	"\fParkedRecord\x12<\n" +
 	"\toperation\x18\x01 \x01(\v2\x1e.plughost.journal.v1.OperationR\toperation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x123\n" +
@@ -2481,7 +2495,8 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"resolution\x18\t \x01(\x0e2\x1f.plughost.journal.v1.ResolutionR\n" +
 	"resolution\x12\x1e\n" +
 	"\vput_back_id\x18\n" +
-	" \x01(\tR\tputBackId\"B\n" +
+	" \x01(\tR\tputBackId\x12\x14\n" +
+	"\x05place\x18\v \x01(\x04R\x05place\"B\n" +
 	"\n" +
 	"DoneRecord\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
@@ -2551,12 +2566,13 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\x16SETTLED_AS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSETTLED_AS_EDIT\x10\x01\x12\x15\n" +
 	"\x11SETTLED_AS_DELETE\x10\x02\x12\x14\n" +
-	"\x10SETTLED_AS_OTHER\x10\x03*Y\n" +
+	"\x10SETTLED_AS_OTHER\x10\x03*n\n" +
 	"\n" +
 	"Resolution\x12\x1a\n" +
 	"\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RESOLUTION_PUT_BACK\x10\x01\x12\x16\n" +
-	"\x12RESOLUTION_DROPPED\x10\x02BBZ@github.com/plughost/plughost/proto/plughost/journal/v1;journalv1b\x06proto3"
+	"\x12RESOLUTION_DROPPED\x10\x02\x12\x13\n" +
+	"\x0fRESOLUTION_SENT\x10\x03BBZ@github.com/plughost/plughost/proto/plughost/journal/v1;journalv1b\x06proto3"
 
 var (
 	file_plughost_journal_v1_journal_proto_rawDescOnce sync.Once

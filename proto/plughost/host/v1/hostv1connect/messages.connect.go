@@ -90,10 +90,12 @@ type MessageServiceClient interface {
 	// message by its old operation as well. When it returns, all this is on disk. The
 	// same again puts nothing back twice: the answer names the same new operations.
 	// INVALID_ARGUMENT: nothing is selected. NOT_FOUND: one of the operations is not
-	// parked; FAILED_PRECONDITION: one was dropped; none was put back then.
+	// parked; FAILED_PRECONDITION: one was dropped, or turned out to have been sent; none
+	// was put back then. What turns out so only once it is put back is sent again.
 	RetryParked(context.Context, *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error)
 	// DropParked gives parked actions up for good. The same again does nothing more.
-	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back.
+	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back, or turned out to
+	// have been sent.
 	DropParked(context.Context, *v1.DropParkedRequest) (*v1.DropParkedResponse, error)
 }
 
@@ -262,10 +264,12 @@ type MessageServiceHandler interface {
 	// message by its old operation as well. When it returns, all this is on disk. The
 	// same again puts nothing back twice: the answer names the same new operations.
 	// INVALID_ARGUMENT: nothing is selected. NOT_FOUND: one of the operations is not
-	// parked; FAILED_PRECONDITION: one was dropped; none was put back then.
+	// parked; FAILED_PRECONDITION: one was dropped, or turned out to have been sent; none
+	// was put back then. What turns out so only once it is put back is sent again.
 	RetryParked(context.Context, *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error)
 	// DropParked gives parked actions up for good. The same again does nothing more.
-	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back.
+	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back, or turned out to
+	// have been sent.
 	DropParked(context.Context, *v1.DropParkedRequest) (*v1.DropParkedResponse, error)
 }
 
