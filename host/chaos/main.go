@@ -186,7 +186,7 @@ func (o *options) happen(ctx context.Context, wo world.Options) (run check.Run, 
 	if run.Lines, err = w.Lines(ctx); err != nil {
 		return run, nil, nil, err
 	}
-	run.Yields = w.Yields()
+	run.Yields, run.Starts = w.Yields(), w.Starts()
 	var plugs []string
 	for _, n := range wo.Plan.Networks {
 		plugs = append(plugs, n.Plug)

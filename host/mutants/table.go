@@ -131,7 +131,7 @@ var puts = []mutation{
 	{
 		name: "put: attempts without end",
 		file: attemptFile,
-		old:  "last != nil && int(last.Uncertain) > slot.retries(last, o.certain) {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
+		old:  "last != nil && int(last.Uncertain) > slot.retries(o.age(), o.certain) {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
 		new:  "last != nil && false {\n		return nil, 0, o.unconfirmed() // the network's memory may have ended meanwhile\n",
 	},
 	{

@@ -1,7 +1,9 @@
 package check
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
@@ -14,6 +16,7 @@ import (
 const (
 	allowRefused    = `parked, refused (contract, verdict REFUSED: "certainly not sent; the network refused it | parks it with the reason")`
 	allowUncertain  = `parked, uncertain (contract, verdict UNCERTAIN: "inside the window of idempotent_put tries again up to 5 times, without it once; then parks it and the channel goes on")`
+	allowSetAhead   = `parked, uncertain, after a start with a clock that had been set ahead by the whole window ("inside the window of idempotent_put": only the clock tells it across a start)`
 	allowPoison     = `parked, poison (D4: "if the last of them crashed too, the reason is poison")`
 	allowSentAnyway = `there, though parked as uncertain (contract: UNCERTAIN is "may have been sent")`
 	allowAtLeast    = `twice (D3: "At least once; exactly once inside the window of the plug's idempotent_put, or where echoes carry the operation id")`
@@ -46,10 +49,25 @@ func (c *checker) parked(op *record.Operation) (sentence string, ok bool) {
 		return allowPoison, op.Uncertain() > 0
 	case op.Parked.Verdict == plugv1.Verdict_VERDICT_REFUSED:
 		return allowRefused, c.refused[op.ID] || c.refused[op.Fallback]
+	case op.Parked.Verdict == plugv1.Verdict_VERDICT_UNCERTAIN && c.setAhead(op):
+		return allowSetAhead, op.Uncertain() > 1
 	case op.Parked.Verdict == plugv1.Verdict_VERDICT_UNCERTAIN:
 		return allowUncertain, op.Uncertain() > retries(c.Plan.Network(op.Plug))
 	}
 	return "", false
+}
+
+// setAhead tells whether a host was started that could only think that the network's
+// memory of the first attempt has ended.
+func (c *checker) setAhead(op *record.Operation) bool {
+	n := c.Plan.Network(op.Plug)
+	if n.Once != plan.Idempotent || n.Account == nil || len(op.Attempts) == 0 {
+		return false
+	}
+	first := op.Attempts[0]
+	return slices.ContainsFunc(c.Starts, func(s Start) bool {
+		return s.At.After(first.Time) && s.At.Before(op.Parked.Time) && s.At.Add(s.Wrong).Sub(first.Time.Add(first.Wrong)) >= time.Duration(n.Account.Idempotent)
+	})
 }
 
 // forgotten tells whether something was said that its network has no more, and the

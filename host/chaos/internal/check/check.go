@@ -21,8 +21,16 @@ type Run struct {
 	Files map[string]map[string]string
 	// Yields are what a subscriber of everything was given, in order.
 	Yields []Yield
+	// Starts are those of the host.
+	Starts []Start
 	// SettleTimeout is the host's.
 	SettleTimeout time.Duration
+}
+
+// Start is when the host was started, and how far ahead its clock was.
+type Start struct {
+	At    time.Time
+	Wrong time.Duration
 }
 
 // Violation is one broken promise.

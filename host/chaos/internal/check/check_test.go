@@ -83,6 +83,23 @@ func TestCheck(t *testing.T) {
 			m.forget(op)
 			m.parks(op, uncertain)
 		}},
+		"parked as uncertain, after a start with a clock ahead by the window": {make: func(m *made) {
+			op := m.forgetful()
+			m.Starts = []Start{{m.now, time.Hour}}
+			m.step()
+			m.parks(op, uncertain)
+		}},
+		"parked as uncertain, before that start": {want: "lost", make: func(m *made) {
+			op := m.forgetful()
+			m.parks(op, uncertain)
+			m.Starts = []Start{{m.now, time.Hour}}
+		}},
+		"parked as uncertain, after a start with a clock ahead by less": {want: "lost", make: func(m *made) {
+			op := m.forgetful()
+			m.Starts = []Start{{m.now, 50 * time.Minute}}
+			m.step()
+			m.parks(op, uncertain)
+		}},
 		"deleted before it was sent": {make: func(m *made) {
 			op := m.says(1)[exactly]
 			m.forget(op)

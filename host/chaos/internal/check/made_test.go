@@ -103,6 +103,16 @@ func (m *made) attempts(op *record.Operation) {
 	op.Attempts = append(op.Attempts, record.Attempt{Sequence: m.step(), Time: m.now, Operation: op.ID, Number: n, Uncertain: n})
 }
 
+// forgetful is an operation for a network that takes it twice as one for an hour, of which
+// two attempts are uncertain.
+func (m *made) forgetful() *record.Operation {
+	m.Plan.Networks[1].Once, m.Plan.Networks[1].Account.Idempotent = plan.Idempotent, simnettest.Duration(time.Hour)
+	op := m.says(1)[exactly]
+	m.forget(op)
+	m.attempts(op)
+	return op
+}
+
 func (m *made) settles(op *record.Operation, outcome journalv1.Outcome, reason string) {
 	op.Settled = &record.Settled{Sequence: m.step(), Time: m.now, Operation: op.ID, Outcome: outcome, By: journalv1.SettledBy_SETTLED_BY_ANSWER, Reason: reason}
 }

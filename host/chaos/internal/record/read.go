@@ -120,7 +120,7 @@ func (r *reader) attempt(c id.Channel, record storage.Record, a *journalv1.Attem
 	if op == nil {
 		return
 	}
-	op.Attempts = append(op.Attempts, Attempt{record.Sequence, record.Time, a.OperationId, a.Number, a.Uncertain, a.NotSent, a.Deadline.AsTime().Add(-wrong)})
+	op.Attempts = append(op.Attempts, Attempt{record.Sequence, record.Time, a.OperationId, a.Number, a.Uncertain, a.NotSent, a.Deadline.AsTime().Add(-wrong), wrong})
 }
 
 // settled is repeated in the records of attempts; the first counts.

@@ -78,6 +78,8 @@ type Attempt struct {
 	Uncertain uint32
 	NotSent   bool
 	Deadline  time.Time
+	// Wrong is how far ahead the host's clock was.
+	Wrong time.Duration
 }
 
 // Settled is how an operation ended.

@@ -98,7 +98,11 @@ func (w *World) hitPlug(ctx context.Context, s plan.Step) error {
 	if s.Do == plan.KillPlug {
 		said := w.burst(ctx, s)
 		defer said()
-		return syscall.Kill(pid, syscall.SIGKILL)
+		// Another fault may have killed it in the burst, which isn't said twice.
+		if err := syscall.Kill(pid, syscall.SIGKILL); !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+		return nil
 	}
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return err

@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/plughost/plughost/host/chaos/internal/check"
 	"github.com/plughost/plughost/host/chaos/internal/clock"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 )
@@ -39,6 +41,7 @@ type host struct {
 	wanted bool // it should run
 	cmd    *exec.Cmd
 	ended  chan struct{}
+	starts []check.Start
 }
 
 // start starts the host, if it doesn't run, and again whenever it ends by itself, until
@@ -72,8 +75,12 @@ func (h *host) launch() error {
 	if err != nil {
 		return fmt.Errorf("start the host: %w; run make build", err)
 	}
+	start := check.Start{At: time.Now()}
+	if h.clock != nil {
+		start.Wrong = h.clock.Wrong()
+	}
 	ended := make(chan struct{})
-	h.cmd, h.ended = cmd, ended
+	h.cmd, h.ended, h.starts = cmd, ended, append(h.starts, start)
 	go func() {
 		_ = wait()
 		close(ended)
@@ -150,6 +157,13 @@ func (h *host) stop() error {
 		return fmt.Errorf("the host ended with status %d", code)
 	}
 	return nil
+}
+
+// Starts are when the host was started.
+func (w *World) Starts() []check.Start {
+	w.host.mu.Lock()
+	defer w.host.mu.Unlock()
+	return slices.Clone(w.host.starts)
 }
 
 // lastWords is the end of its log.
