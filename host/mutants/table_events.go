@@ -90,7 +90,7 @@ var events = []mutation{
 		name: "drain: done before the last out",
 		file: drainFile,
 		old:  "	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
-		new:  "	if b.done != 0 {\n		_ = b.journal.SaveDone(ctx, b.hook.Name(), map[id.Channel]id.Sequence{b.channel: b.done})\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
+		new:  "	if b.done != 0 {\n		_, _ = b.journal.SaveDone(ctx, b.hook.Name(), map[id.Channel]id.Sequence{b.channel: b.done})\n	}\n	if len(b.accepted) > 0 {\n		b.origins.Accepting(b.accepted)\n",
 	},
 	{
 		name: "drain: what stands after a crash is accepted again",

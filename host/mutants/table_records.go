@@ -35,7 +35,7 @@ var records = []mutation{
 	{
 		name: "journal: what is not finished expires",
 		file: "host/internal/journal/retain.go",
-		old:  "		return min(old+1, settled[c]), nil\n",
+		old:  "		return min(old+1, settled[c], undone), nil\n",
 		new:  "		return old + 1, nil\n",
 	},
 }
