@@ -53,6 +53,7 @@ func FuzzPayload(f *testing.F) {
 }
 
 func TestTextLength(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		packet   uint32
 		escaping int
@@ -65,6 +66,7 @@ func TestTextLength(t *testing.T) {
 }
 
 func TestShortened(t *testing.T) {
+	t.Parallel()
 	for _, s := range []string{"", "abc", "öö", "a👩‍👩‍👧", strings.Repeat("ö", 10)} {
 		for most := range 12 {
 			if got := shortened(s, most); len(got) > most || !utf8.ValidString(got) || !strings.HasPrefix(s, got) || len(got) < min(len(s), most)-3 {
@@ -76,6 +78,7 @@ func TestShortened(t *testing.T) {
 
 // A count is told ever more rarely, and anew when it begins anew.
 func TestCounter(t *testing.T) {
+	t.Parallel()
 	var c counter
 	var told []uint64
 	for range 20 {

@@ -128,6 +128,7 @@ func (h *bridged) room() []string {
 
 // An alert of a device reaches the room, and a command from the room the devices.
 func TestAlertInCommandOut(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	h := bridge(t, b)
 	d := b.device("heating", "commands")
@@ -152,6 +153,7 @@ func TestAlertInCommandOut(t *testing.T) {
 // The plug is killed again and again in the middle: every alert reaches the room once, in
 // order, and every command goes out.
 func TestKilledInTheMiddle(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	h := bridge(t, b)
 	d := b.device("heating", "commands")

@@ -21,6 +21,7 @@ import (
 // A Put is published as its channel wants it, and we never hear ourselves: neither at once,
 // nor later out of the broker's session.
 func TestPut(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	p := startProxy(t, b.address())
 	dir := t.TempDir()
@@ -99,6 +100,7 @@ func TestPut(t *testing.T) {
 
 // What the broker doesn't take is refused with its reason, and leaves nothing behind.
 func TestPutRefused(t *testing.T) {
+	t.Parallel()
 	acl := filepath.Join(t.TempDir(), "acl")
 	if err := os.WriteFile(acl, []byte("user plug\ntopic read locked\ntopic readwrite kept\ntopic readwrite open\nuser device\ntopic readwrite #\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -127,6 +129,7 @@ func TestPutRefused(t *testing.T) {
 
 // A Put while there is no connection is certainly not sent, and is not sent later either.
 func TestPutNotSent(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	p := startProxy(t, b.address())
 	h, _ := start(t, t.TempDir(), at(p.url()), "a")
@@ -145,6 +148,7 @@ func TestPutNotSent(t *testing.T) {
 // A Put whose answer doesn't come is uncertain, whichever way was cut; and it is never sent
 // a second time, or after that answer, though the session goes on.
 func TestPutUncertain(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name     string
 		up, down bool // what is held back
@@ -157,6 +161,7 @@ func TestPutUncertain(t *testing.T) {
 		{"its answer is too late", false, true, true, []string{"x"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := startBroker(t)
 			p := startProxy(t, b.address())
 			h, _ := start(t, t.TempDir(), at(p.url()), "a")
@@ -166,7 +171,7 @@ func TestPutUncertain(t *testing.T) {
 			p.Hold(c.up, c.down)
 			r := putRequest("a", operation(2), "x")
 			if c.deadline {
-				r.Deadline = timestamppb.New(time.Now().Add(300 * time.Millisecond))
+				r.Deadline = timestamppb.New(time.Now().Add(2 * time.Second)) // time enough to send it
 			} else {
 				go func() {
 					eventually(t, "the Put runs", func() bool { return h.plug.current().Running() == 1 })
@@ -194,6 +199,7 @@ func TestPutUncertain(t *testing.T) {
 
 // Each answer of a broker has its verdict.
 func TestPutVerdicts(t *testing.T) {
+	t.Parallel()
 	for code, want := range map[byte]plugv1.Verdict{
 		0x80: plugv1.Verdict_VERDICT_REFUSED, 0x83: plugv1.Verdict_VERDICT_REFUSED, 0x87: plugv1.Verdict_VERDICT_REFUSED,
 		0x90: plugv1.Verdict_VERDICT_REFUSED, 0x91: plugv1.Verdict_VERDICT_NOT_SENT, 0x95: plugv1.Verdict_VERDICT_REFUSED,

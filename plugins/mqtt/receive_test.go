@@ -24,6 +24,7 @@ func texts(from, n int) []string {
 
 // What devices say, in both formats, is somebody else's, whatever it looks like.
 func TestPayloads(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	h, _ := start(t, t.TempDir(), at(b.url()).with("channels", settings{"json": settings{"format": "json"}}), "text", "json")
 	s := h.open()
@@ -74,6 +75,7 @@ func TestPayloads(t *testing.T) {
 // until then it comes again, after a cut and after the death of the plug, under the same
 // event id; afterwards it doesn't.
 func TestAcknowledged(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	p := startProxy(t, b.address())
 	dir := t.TempDir()
@@ -122,6 +124,7 @@ func TestAcknowledged(t *testing.T) {
 // Nothing is lost, and everything comes in order, while the plug is away; the first start
 // brings nothing old.
 func TestWhileAway(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	b.publish("a", "before the first start")
 	dir := t.TempDir()
@@ -146,6 +149,7 @@ func TestWhileAway(t *testing.T) {
 
 // Cuts at any instant: everything comes, in order, once.
 func TestCuts(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	p := startProxy(t, b.address())
 	h, _ := start(t, t.TempDir(), at(p.url()), "a")
@@ -170,8 +174,10 @@ func TestCuts(t *testing.T) {
 
 // A broker that is shut down, or killed, and comes back.
 func TestBrokerRestarts(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
 			b := startBroker(t)
 			h, _ := start(t, t.TempDir(), at(b.url()), "a")
 			s := h.open()
@@ -205,6 +211,7 @@ func TestBrokerRestarts(t *testing.T) {
 // A broker that has forgotten the session has lost what came meanwhile: that is told, and
 // the plug goes on.
 func TestForgotten(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	dir := t.TempDir()
 	h, _ := start(t, dir, at(b.url()), "a")
@@ -225,6 +232,7 @@ func TestForgotten(t *testing.T) {
 // What the broker has retained is old: it is not replayed, at no connection. What is
 // published with the mark while we listen is news.
 func TestRetained(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	p := startProxy(t, b.address())
 	b.publish("a", "old", "-r")
@@ -248,10 +256,12 @@ func TestRetained(t *testing.T) {
 
 // A channel that is no longer in use is unsubscribed from; what waited for it is dropped.
 func TestChannelsChange(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	dir := t.TempDir()
 	h, _ := start(t, dir, at(b.url()), "a", "b")
-	h.open()
+	first := h.open()
+	first.until(func() bool { return first.caught["a"] && first.caught["b"] }) // Stop waits for what is not acknowledged
 	h.stop()
 	b.publish("a", "a1")
 	b.publish("b", "b1")
@@ -271,6 +281,7 @@ func TestChannelsChange(t *testing.T) {
 
 // Many topics, both ways, at once: each in order, and none is missing.
 func TestManyTopics(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	var sources []string
 	for i := range 100 {
@@ -315,6 +326,7 @@ func TestManyTopics(t *testing.T) {
 
 // Messages of QoS 0 come too, as long as there is room; they never stop anything else.
 func TestQoS0(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	h, _ := start(t, t.TempDir(), at(b.url()).with("channels", settings{"flood": settings{"qos": 0}}), "flood", "a")
 	b.publishLines("flood", texts(0, 20000)) // nobody reads yet: the plug's queue overflows

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // What the binary says of itself, claims and schema.
 func TestDescribe(t *testing.T) {
+	t.Parallel()
 	d, err := launch(t).client.Describe(t.Context(), &plugv1.DescribeRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +54,7 @@ func TestDescribe(t *testing.T) {
 
 // The network id is the account at the broker, constant over restarts.
 func TestNetworkID(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	dir := t.TempDir()
 	h, first := start(t, dir, at(b.url()), "a")
@@ -84,6 +86,7 @@ func TestNetworkID(t *testing.T) {
 // A broker that is away may come back; credentials that were refused are a person's
 // matter; a config that can't work is told with its field. No secret is in the words.
 func TestStartVerdicts(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	away := fmt.Sprintf("mqtt://127.0.0.1:%d", freePort(t))
 	for _, c := range []struct {
@@ -129,6 +132,7 @@ func TestStartVerdicts(t *testing.T) {
 
 // One bad channel never fails Start, and is told with its reason; the others work.
 func TestChannels(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	s := at(b.url()).with("channels", settings{"both/+": settings{"publish": "both/all"}})
 	h, resp := start(t, t.TempDir(), s, "plain", "a/#", "a/b", "house/+/door", "house/1/#", "both/+", "bad/#/x", strings.Repeat("x", 513), "", "$share/g/a")
@@ -179,6 +183,7 @@ func TestChannels(t *testing.T) {
 
 // What the plug can do is narrowed by what the broker takes, and by the channels.
 func TestAbilities(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, "max_packet_size 20000")
 	_, text := start(t, t.TempDir(), at(b.url()).with("keepalive", 20), "a")
 	_, json := start(t, t.TempDir(), at(b.url()).with("channels", settings{"a": settings{"format": "json"}}), "a")
@@ -198,6 +203,7 @@ func TestAbilities(t *testing.T) {
 
 // A broker that is shut down and comes back is found again, with new credentials too late.
 func TestLoggedOutLater(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	h, _ := start(t, t.TempDir(), at(b.url()), "a")
 	h.open()

@@ -77,6 +77,7 @@ func (a *authority) file(name string) string { return filepath.Join(a.dir, name)
 // TLS: the broker's certificate is always checked, our own is shown where it is asked for,
 // and messages go both ways.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	a, stranger := newAuthority(t), newAuthority(t)
 	a.make("broker", &x509.Certificate{
 		Subject: pkix.Name{CommonName: "broker"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},

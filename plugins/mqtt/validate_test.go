@@ -12,6 +12,7 @@ import (
 
 // What can't work is found without a broker, all of it, each with its field.
 func TestValidateConfig(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	none := filepath.Join(t.TempDir(), "none.pem")
 	if err := os.WriteFile(none, []byte("no certificate"), 0o600); err != nil {

@@ -28,6 +28,7 @@ call EventService/Acknowledge '{"name": "pinger", "ack": "'"$ack"'"}'
 // A bot in any language is a client of the API: with FetchEvents, Send and a request
 // id it answers each question once, whatever dies.
 func TestCurlBot(t *testing.T) {
+	t.Parallel()
 	l := newLive(t, simnettest.Account{}, host.Options{}, "a")
 	run := func(die string) (string, error) {
 		cmd := exec.Command("bash", "-c", curlBot)

@@ -224,6 +224,7 @@ func TestDurableSubscription(t *testing.T) {
 // O7: a subscriber who doesn't read holds back itself only; in memory there is what
 // the bound says; and in the end it gets everything, in order.
 func TestSlowSubscriber(t *testing.T) {
+	t.Parallel()
 	const count = 3000
 	l := newLive(t, simnettest.Account{}, host.Options{}, "a")
 	slow := l.subscribe(&hostv1.SubscribeRequest{})
@@ -358,6 +359,7 @@ func TestStopPlugAndLogs(t *testing.T) {
 
 // Calls that wait end when the host stops, and say so.
 func TestWaitingCallsEndWithTheHost(t *testing.T) {
+	t.Parallel()
 	l := newLive(t, simnettest.Account{}, host.Options{}, "a")
 	l.do(simnettest.Command{Hold: &simnettest.Hold{Channel: "bot-a", Stage: simnettest.StageAnswers}})
 	s := l.subscribe(&hostv1.SubscribeRequest{Plugs: []string{"talk"}})

@@ -13,6 +13,7 @@ import (
 // what to do, also to those who watch; it recovers without a restart; logged out it is
 // held until a person acts, and nothing is lost.
 func TestNetworkStatus(t *testing.T) {
+	t.Parallel()
 	l := newLive(t, simnettest.Account{}, host.Options{}, "a")
 	watch, err := l.client.plugs.WatchPlugs(l.ctx(), &hostv1.WatchPlugsRequest{})
 	if err != nil {
