@@ -93,6 +93,30 @@ var puts = []mutation{
 		new:  "		return func(_ context.Context, _ id.Channel, _ *journalv1.ParkedRecord) error { return nil }(ctx, o.channel, &journalv1.ParkedRecord{Operation: record, ",
 	},
 	{
+		name: "put: a channel is written to as fast as may be",
+		file: "host/internal/put/slot.go",
+		old:  "				takeTokens(channel, parts)\n",
+		new:  "				takeTokens(channel, 0)\n",
+	},
+	{
+		name: "put: a plug is written to as fast as may be",
+		file: "host/internal/put/slot.go",
+		old:  "				takeTokens(pace.plug, parts)\n",
+		new:  "",
+	},
+	{
+		name: "put: buckets are full when the host starts",
+		file: "host/internal/put/pace.go",
+		old:  "	l.AllowN(since, burst)\n",
+		new:  "",
+	},
+	{
+		name: "put: a new process has new buckets",
+		file: plugFile,
+		old:  "		if p.pace == nil || !proto.Equal(p.pace.limits, live.Abilities.GetLimits()) {\n			p.pace = newPace(live.Abilities.GetLimits(), s.since)\n		}\n",
+		new:  "		_ = proto.Equal\n		p.pace = newPace(live.Abilities.GetLimits(), s.since)\n",
+	},
+	{
 		name: "put: what is parked stays so, whatever turns out later",
 		file: "host/internal/put/late.go",
 		old:  "	if p == nil || p.channel.Network != n {\n",

@@ -44,6 +44,10 @@ func drawNetwork(t *rapid.T) Network {
 	if n.Echo != plugv1.Echo_ECHO_NONE {
 		n.ByEcho = rapid.Bool().Draw(t, "by echo")
 	}
+	n.Rate = one(t, "rate", Rate{}, Rate{}, Rate{}, Rate{1, 1}, Rate{2, 0.3})
+	if n.Rate.PerSecond > 0 {
+		n.RateOfAll = rapid.Bool().Draw(t, "rate of all")
+	}
 	if n.Scope == plugv1.PutScope_PUT_SCOPE_PLUG {
 		n.Elsewhere = one(t, "elsewhere", false, false, true)
 	}

@@ -24,6 +24,7 @@ const (
 	SettledByAttempt
 	SettledParked
 	FoundSent
+	Paced
 	ResumedLate
 	Forged
 	BlockedQueue
@@ -41,7 +42,8 @@ func (s Situation) String() string {
 	return [...]string{
 		"echo before the answer", "echo at the answer", "echo after the answer", "echo only after a restart",
 		"same text twice", "uncertain, settled by echo", "uncertain, settled by PutOutcome", "uncertain, settled by a new attempt",
-		"uncertain, parked", "parked, and turned out to have been sent", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
+		"uncertain, parked", "parked, and turned out to have been sent",
+		"begun as soon as the rate lets it", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
 		"answer of the journal lost", "sent in part", "second message withheld", "stream opened anew", "plug died", "host died",
 	}[s]
 }

@@ -17,6 +17,7 @@ type netState struct {
 	paused   time.Time // it takes no Puts until then
 	alone    time.Time // a Put last ended while another was to run alone
 	running  map[*attempt]bool
+	bucket   bucket // of all its channels
 	said     []saying
 	released []release
 }
@@ -53,7 +54,8 @@ type channel struct {
 	settled int                   // of out
 	passes  []*pass               // of the operation that is next
 	from    map[id.Channel]*event // cause of the last operation, by its channel
-	freed   time.Time             // when the last operation was settled
+	bucket  bucket
+	freed   time.Time // when the last operation was settled
 }
 
 // event is an event in the journal.

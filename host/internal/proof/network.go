@@ -118,7 +118,7 @@ func newNetwork(r *run, name id.NetworkID, of Network, channels []id.ChannelSour
 
 // abilities is what the plug says of its network.
 func (n *network) abilities() *plugv1.Abilities {
-	a := &plugv1.Abilities{Echo: n.Echo, Resumable: n.Resumable, AuthorMode: plugv1.AuthorMode_AUTHOR_MODE_NATIVE}
+	a := &plugv1.Abilities{Echo: n.Echo, Resumable: n.Resumable, AuthorMode: plugv1.AuthorMode_AUTHOR_MODE_NATIVE, Limits: n.limits()}
 	if n.Window > 0 {
 		a.IdempotentPut = &plugv1.IdempotentPut{Window: durationpb.New(n.Window), SurvivesNetworkRestart: true}
 	}

@@ -81,6 +81,7 @@ func (w *witness) began(l *watchedLink, r *plugv1.PutRequest) *attempt {
 	}
 	w.checkLater(l, a)
 	w.checkPrompt(l, ch, a)
+	w.checkPace(l.process.net, ch, a)
 	w.checkAlone(w.networks[c.Network], a)
 	op.attempts = append(op.attempts, a)
 	return a
@@ -168,9 +169,10 @@ func (w *witness) checkEchoed(l *watchedLink, a *attempt) {
 }
 
 // checkPrompt checks that nothing outside its scope delays a first attempt (O7):
-// where Puts of all channels may run at once, only its own channel and plug do.
+// where Puts of all channels may run at once, as fast as they come, only its own channel
+// and plug do.
 func (w *witness) checkPrompt(l *watchedLink, ch *channel, a *attempt) {
-	if a.number != 1 || int(l.process.net.Concurrent) < len(l.process.net.rooms) {
+	if n := l.process.net; a.number != 1 || int(n.Concurrent) < len(n.rooms) || n.Rate.PerSecond > 0 {
 		return
 	}
 	since := a.accepted

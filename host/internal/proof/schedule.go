@@ -36,6 +36,9 @@ type Network struct {
 	ByEcho bool
 	// Elsewhere: messages land in a thread of the channel asked for.
 	Elsewhere bool
+	// Rate is how much it takes: in each channel, or with RateOfAll in all together.
+	Rate      Rate
+	RateOfAll bool
 }
 
 // Deed is what happens in a step.

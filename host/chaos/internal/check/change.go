@@ -7,6 +7,7 @@ import (
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 	"github.com/plughost/plughost/host/chaos/internal/record"
+	"github.com/plughost/plughost/host/id"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 )
 
@@ -51,6 +52,19 @@ func (c *checker) extra(to ledger.Member, copies []*copyOf) bool {
 	return c.Plan.Network(to.Plug).Once != plan.Idempotent && !slices.ContainsFunc(copies, func(m *copyOf) bool { return c.said[m.Operation] < 2 })
 }
 
+// early tells whether each of the copies stands for an edit that was heard before its
+// message, which was heard when it was said again: it stays as it is beside the message,
+// and that is what later edits change.
+func (c *checker) early(s *source, copies []*copyOf) bool {
+	heard := id.Sequence(0)
+	for _, e := range c.events[about{s.Member, s.ID}] {
+		if e.Kind == ledger.Said && !e.Withheld {
+			heard = e.Sequence
+		}
+	}
+	return !slices.ContainsFunc(copies, func(m *copyOf) bool { return !m.repost || m.operation == nil || m.operation.Sequence > heard })
+}
+
 // content checks that the copies say what the message says since its last edit.
 func (c *checker) content(s *source, to ledger.Member, copies []*copyOf) {
 	n := c.Plan.Network(to.Plug)
@@ -66,7 +80,7 @@ func (c *checker) content(s *source, to ledger.Member, copies []*copyOf) {
 		c.violate("conversations 4", "edit missing", s.token, to, "it says %q, and its revision should be one of %v; %s", copies[len(copies)-1].Text, accepted, last)
 	case len(right) == 0:
 		c.violate("D3", "lost", s.token, to, "its copy was deleted, and the message was not")
-	case n.Edits && len(wrong) > 0 && !c.extra(to, wrong):
+	case n.Edits && len(wrong) > 0 && !c.extra(to, wrong) && !c.early(s, wrong):
 		c.violate("conversations 4", "edit missing", s.token, to, "a copy says %q, and its revision should be one of %v; %s", wrong[0].Text, accepted, last)
 	default:
 		c.Changed += min(s.revision, 1)

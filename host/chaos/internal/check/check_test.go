@@ -247,6 +247,19 @@ func TestCheck(t *testing.T) {
 			m.says(1)
 			m.Lines[from.Plug] = append(m.Lines[from.Plug], edit)
 		}},
+		"edit of what was heard when it was said again, beside an earlier one": {make: func(m *made) {
+			m.does(ledger.Edited, 1, 1)
+			op := m.sends(exactly, ledger.Edited, 1, 1, nil)
+			m.forget(op)
+			l := m.takes(op, nil)
+			l.Kind, l.Operation = ledger.Said, op.Fallback
+			m.forget(m.sends(atLeast, ledger.Edited, 1, 1, nil))
+			edit := m.Lines[from.Plug][0]
+			m.Lines[from.Plug] = nil
+			there := m.says(1)
+			m.Lines[from.Plug] = append(m.Lines[from.Plug], edit)
+			m.changes(ledger.Edited, 1, 2, there)
+		}},
 		"an echo while the journal refuses its outcome (O5)": {make: func(m *made) {
 			op := m.says(1)[exactly]
 			op.Settled.By = journalv1.SettledBy_SETTLED_BY_ECHO
