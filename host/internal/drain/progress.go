@@ -16,7 +16,7 @@ const (
 	// progressGap is the least time between two writes of how far a hook has come: a
 	// record for each batch would be a fifth of all that is written. After a crash the
 	// hook is given again what it was given since, and what it made of that stands (D3).
-	progressGap = 50 * time.Millisecond
+	progressGap = 500 * time.Millisecond
 	// maxUndone is how many records of a channel may be yielded and not be stored as
 	// done: at that number they are stored at once, and the channel waits. So after a
 	// crash the first mayStand records of a channel are all that operations can stand of.

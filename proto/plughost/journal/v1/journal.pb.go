@@ -1685,7 +1685,7 @@ func (x *ParkedRecord) GetPlace() uint64 {
 
 // DoneRecord says that a hook has finished a record of events and all before it
 // in that channel. It follows all operations that came of them, and is stored for many
-// records of events at once: up to 64 of a channel, and 50 ms, may be finished without it.
+// records of events at once: up to 64 of a channel, and half a second, may be finished without it.
 type DoneRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Journal sequence of the EventsRecord.
