@@ -58,6 +58,9 @@ func main() {
 }
 
 func (o *options) run() error {
+	if o.Only != "" && len(plan.New(o.Options).Faults) == 0 {
+		return fmt.Errorf("the plan has no faults in a lane %q; -plan shows its lanes", o.Only)
+	}
 	if o.print {
 		printPlan(os.Stdout, plan.New(o.Options))
 		return nil

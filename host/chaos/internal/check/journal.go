@@ -9,8 +9,9 @@ import (
 )
 
 // goneSoon is how long what a plug was shown may be on its way to the journal: a host
-// that stands still takes nothing.
-const goneSoon = 10 * time.Second
+// that stands still takes nothing, nor does one whose disk is full, and then it waits a
+// while before it tries again.
+const goneSoon = 20 * time.Second
 
 // journal checks what the journal alone tells, and that all that was said is in it.
 func (c *checker) journal() {
