@@ -20,6 +20,8 @@ const (
 	decideFile     = "host/internal/put/decide.go"
 	settleFile     = "host/internal/put/settle.go"
 	stageFile      = "host/internal/put/stage.go"
+	historyFile    = "host/internal/put/history.go"
+	backfillFile   = "host/internal/backfill/backfill.go"
 	plugFile       = "host/internal/put/plug.go"
 	receiptFile    = "host/internal/put/receipt.go"
 	originsFile    = "host/internal/put/origins.go"
@@ -115,6 +117,36 @@ var puts = []mutation{
 		file: plugFile,
 		old:  "		if p.pace == nil || !proto.Equal(p.pace.limits, live.Abilities.GetLimits()) {\n			p.pace = newPace(live.Abilities.GetLimits(), s.since)\n		}\n",
 		new:  "		_ = proto.Equal\n		p.pace = newPace(live.Abilities.GetLimits(), s.since)\n",
+	},
+	{
+		name: "put: the network's history is not asked",
+		file: historyFile,
+		old:  "	if !live.finds(o.record.Action) {\n		return false, false\n	}\n",
+		new:  "	return true, false\n",
+	},
+	{
+		name: "put: what the history finds is asked for at once only",
+		file: settleFile,
+		old:  "			if err := o.lookUp(ctx); err != nil {\n				return nil, 0, err\n			}\n",
+		new:  "			o.certain = true\n",
+	},
+	{
+		name: "put: the history may be asked while something may still be sent",
+		file: settleFile,
+		old:  "	if p.live.Abilities.GetEcho() == plugv1.Echo_ECHO_NONE && !p.live.finds(o.record.Action) {\n",
+		new:  "	if p.live.Abilities.GetEcho() == plugv1.Echo_ECHO_NONE {\n",
+	},
+	{
+		name: "backfill: a gap is closed before it is filled",
+		file: backfillFile,
+		old:  "	for part := range slices.Chunk(messages, plugv1.MaxBatchEvents) {\n",
+		new:  "	for part := range slices.Chunk(messages[:0], plugv1.MaxBatchEvents) {\n",
+	},
+	{
+		name: "backfill: only the newest page is read",
+		file: backfillFile,
+		old:  "		before = &plugv1.Receipt{Id: page[0].MessageId",
+		new:  "		return messages, \"\", nil\n		before = &plugv1.Receipt{Id: page[0].MessageId",
 	},
 	{
 		name: "put: what is parked stays so, whatever turns out later",

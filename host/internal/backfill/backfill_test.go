@@ -353,3 +353,22 @@ func TestGaps(t *testing.T) {
 		}
 	})
 }
+
+// D1: a gap that the plug says again, since its answer was not acknowledged, is one gap,
+// also where nobody knows since when it is; and it is closed for good.
+func TestGapSaidAgain(t *testing.T) {
+	inBubble(t, func(w *world) {
+		for range 3 {
+			w.gap("c", -1, 5)
+		}
+		gaps, _ := w.in.Gaps()
+		if len(gaps) != 1 {
+			t.Fatalf("gaps: %v", gaps)
+		}
+		w.run(w.kept, "c")
+		w.gap("c", -1, 5)
+		if closed := w.closed(); len(closed) != 1 {
+			t.Errorf("closed: %v", closed)
+		}
+	})
+}

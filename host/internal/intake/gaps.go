@@ -28,7 +28,7 @@ func (in *Intake) Gaps() ([]*journalv1.GapRecord, <-chan struct{}) {
 func (in *Intake) CloseGap(ctx context.Context, gap *plugv1.Gap, filled int, lack string) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	i := slices.IndexFunc(in.gaps, func(g *journalv1.GapRecord) bool { return proto.Equal(g.Gap, gap) })
+	i := slices.IndexFunc(in.gaps, func(g *journalv1.GapRecord) bool { return g.ClosedTime == nil && proto.Equal(g.Gap, gap) })
 	if i < 0 {
 		return nil // it goes on, or is forgotten
 	}
@@ -67,15 +67,15 @@ func (in *Intake) addGaps(ctx context.Context, reported []*plugv1.Gap) error {
 			gap.Since = in.lastKnown(gap.Scope)
 		}
 		in.log.Warn("a time could not be resumed", "scope", gap.Scope, "since", asTime(gap.Since), "until", gap.Until.AsTime(), "reason", gap.Reason)
+		if slices.ContainsFunc(gaps, func(g *journalv1.GapRecord) bool { return proto.Equal(g.Gap, gap) }) {
+			continue // it is said again, since its answer was not acknowledged
+		}
 		record := &journalv1.GapRecord{Gap: gap}
-		// One that is said again, or goes on, takes the place of what it was before.
+		// One that goes on takes the place of what it was before.
 		i := slices.IndexFunc(gaps, func(g *journalv1.GapRecord) bool {
 			return g.Gap.Scope == gap.Scope && gap.Since != nil && proto.Equal(g.Gap.Since, gap.Since)
 		})
 		if i >= 0 {
-			if proto.Equal(gaps[i].Gap, gap) {
-				continue
-			}
 			record.Filled = gaps[i].Filled
 			gaps = slices.Delete(gaps, i, i+1)
 		}

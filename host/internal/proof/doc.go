@@ -5,7 +5,7 @@
 // their plugs and to the host, and when.
 // Gives: the guarantees that were broken, which is none, and how often each
 // situation came up.
-// Order and bounds: the stages are the real ones (intake, journal, gate, drain,
+// Order and bounds: the stages are the real ones (intake, backfill, journal, gate, drain,
 // put and bridging); the store keeps records in memory and refuses, delays and
 // dies as the schedule says; the plugs and networks are models that know the
 // truth. A witness stands between them: it sees every record at the moment it is

@@ -44,6 +44,7 @@ func drawNetwork(t *rapid.T) Network {
 	if n.Echo != plugv1.Echo_ECHO_NONE {
 		n.ByEcho = rapid.Bool().Draw(t, "by echo")
 	}
+	n.History = one(t, "history", false, false, false, true)
 	n.Rate = one(t, "rate", Rate{}, Rate{}, Rate{}, Rate{1, 1}, Rate{2, 0.3})
 	if n.Rate.PerSecond > 0 {
 		n.RateOfAll = rapid.Bool().Draw(t, "rate of all")
@@ -88,7 +89,7 @@ func drawStep(t *rapid.T) Step {
 func drawFate(t *rapid.T) Fate {
 	f := Fate{
 		Delay:  one(t, "delay", 0, 0, time.Millisecond, 300*time.Millisecond, 12*time.Second, 29*time.Second),
-		Echo:   one(t, "echo", 0, 0, time.Millisecond, 2*time.Second, 20*time.Second, 2*time.Minute, -1),
+		Echo:   one(t, "echo", 0, 0, time.Millisecond, 2*time.Second, 20*time.Second, 2*time.Minute, 2*time.Minute, -1),
 		Answer: one(t, "answer", 0, 0, time.Millisecond, time.Second, 33*time.Second, time.Minute),
 	}
 	switch one(t, "trouble", "none", "none", "none", "verdict", "verdict", "doubt", "crash") {

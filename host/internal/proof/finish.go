@@ -25,6 +25,8 @@ const (
 	SettledParked
 	FoundSent
 	Paced
+	SettledByHistory
+	GapFilled
 	ResumedLate
 	Forged
 	BlockedQueue
@@ -43,7 +45,7 @@ func (s Situation) String() string {
 		"echo before the answer", "echo at the answer", "echo after the answer", "echo only after a restart",
 		"same text twice", "uncertain, settled by echo", "uncertain, settled by PutOutcome", "uncertain, settled by a new attempt",
 		"uncertain, parked", "parked, and turned out to have been sent",
-		"begun as soon as the rate lets it", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
+		"begun as soon as the rate lets it", "uncertain, settled by history", "message of a gap stored", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
 		"answer of the journal lost", "sent in part", "second message withheld", "stream opened anew", "plug died", "host died",
 	}[s]
 }
@@ -76,6 +78,11 @@ func (w *witness) idle() bool {
 	}
 	for _, op := range w.operations {
 		if w.unheard(op) {
+			return false
+		}
+	}
+	for _, n := range w.networks {
+		if n.gaps > 0 && w.spec(n.process.net.id).History {
 			return false
 		}
 	}
@@ -126,6 +133,11 @@ func (w *witness) waiting() string {
 			fmt.Fprintf(&b, "event %s of %s; ", ch.events[ch.done].event.EventId, c)
 		}
 	}
+	for name, n := range w.networks {
+		if n.gaps > 0 {
+			fmt.Fprintf(&b, "%d gaps of %s; ", n.gaps, name)
+		}
+	}
 	for _, op := range w.operations {
 		if w.unheard(op) {
 			fmt.Fprintf(&b, "parked operation %s for %s; ", op.id, op.channel)
@@ -145,6 +157,7 @@ func (w *witness) finishChannel(ch *channel) {
 			}
 		}
 	}
+	w.finishGaps(ch)
 	var last *operation
 	for _, op := range ch.out {
 		if last != nil && last.text == op.text && sentOnce(last) && sentOnce(op) {
@@ -154,7 +167,7 @@ func (w *witness) finishChannel(ch *channel) {
 	}
 	for _, e := range ch.events {
 		want := 0
-		if e.copy == nil && !e.withheld && !(e.event.Own == plugv1.Own_OWN_YES) &&
+		if e.copy == nil && !e.withheld && !e.history && !(e.event.Own == plugv1.Own_OWN_YES) &&
 			(e.event.Own == plugv1.Own_OWN_NO || w.spec(ch.id.Network).Echo == plugv1.Echo_ECHO_NONE) {
 			want = len(others(ch.id))
 		}
@@ -188,6 +201,9 @@ func (w *witness) finishOperation(op *operation) {
 	for part, times := range parts {
 		if times > 1 && n.Window > longest {
 			w.breachLocked("D3", "part %d of operation %s was sent %d times, inside the network's window", part, op.id, times)
+		}
+		if times > 1 && n.History && !op.untold {
+			w.breachLocked("D3", "part %d of operation %s was sent %d times, though the network's history finds it", part, op.id, times)
 		}
 		if times > len(op.attempts) || times > mostOtherwise && n.Window == 0 {
 			w.breachLocked("D3", "part %d of operation %s was sent %d times", part, op.id, times)

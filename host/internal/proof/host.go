@@ -11,6 +11,7 @@ import (
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/backfill"
 	"github.com/plughost/plughost/host/internal/drain"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/hook/conversation"
@@ -102,7 +103,8 @@ func (l *life) start() {
 	l.stages.Go(func() { _ = l.put.Run(l.ctx) })
 	l.stages.Go(func() { _ = l.drain.Run(l.ctx) })
 	for _, n := range l.run.networks {
-		in := intake.New(intake.Options{Network: n.id, Journal: l.journal, Watcher: l.put, Appended: l.gate.Appended, Logger: hclog.NewNullLogger()})
+		in := &turns{Intake: intake.New(intake.Options{Network: n.id, Journal: l.journal, Watcher: l.put, Appended: l.gate.Appended, Logger: hclog.NewNullLogger()}),
+			turn: make(chan struct{}, 1)}
 		l.plugs.Go(func() {
 			for l.plugCtx.Err() == nil {
 				if p := l.run.launch(l.plugCtx, n); p != nil {
@@ -114,7 +116,7 @@ func (l *life) start() {
 }
 
 // serve is one life of a plug under this host: what host.session does.
-func (l *life) serve(n *network, p *process, in *intake.Intake) {
+func (l *life) serve(n *network, p *process, in *turns) {
 	link := l.run.connect(l, p)
 	defer func() {
 		p.die()
@@ -133,7 +135,14 @@ func (l *life) serve(n *network, p *process, in *intake.Intake) {
 		}
 		cancel()
 	})
-	l.put.Attach(n.id, put.Live{Link: link, Scope: n.Scope, Concurrent: n.Concurrent, Abilities: n.abilities()})
+	attached := put.Live{Link: link, Scope: n.Scope, Concurrent: n.Concurrent, Abilities: n.abilities()}
+	keeps := backfill.Options{Intake: in, Channels: n.sources(), Logger: hclog.NewNullLogger()}
+	if n.History {
+		h := &history{p}
+		attached.History, keeps.History = h, h
+	}
+	l.put.Attach(n.id, attached)
+	live.Go(func() { backfill.Run(ctx, keeps) })
 	live.Go(func() {
 		defer p.die() // two streams that ended soon count as a crash
 		for soon := false; ctx.Err() == nil; {
@@ -169,7 +178,7 @@ func (l *life) serve(n *network, p *process, in *intake.Intake) {
 	cancel()
 }
 
-func (l *life) serveStream(ctx context.Context, n *network, link Link, in *intake.Intake) error {
+func (l *life) serveStream(ctx context.Context, n *network, link Link, in *turns) error {
 	cursors, err := in.Open(ctx)
 	if err != nil {
 		return err
@@ -180,7 +189,7 @@ func (l *life) serveStream(ctx context.Context, n *network, link Link, in *intak
 	}
 	defer stream.Close()
 	l.put.StreamOpened(n.id)
-	return in.Run(ctx, stream, nil)
+	return in.Run(ctx, stream)
 }
 
 // close waits for everything of the life to end.

@@ -15,6 +15,7 @@ type netState struct {
 	process  *process  // the last one
 	attached time.Time // when the host had it
 	paused   time.Time // it takes no Puts until then
+	gaps     int       // that are open
 	alone    time.Time // a Put last ended while another was to run alone
 	running  map[*attempt]bool
 	bucket   bucket // of all its channels
@@ -43,7 +44,9 @@ type channel struct {
 	entries map[id.EventID]*entry // shown
 	events  []*event              // durable, in order
 	known   map[id.EventID]*event // the same
+	past    map[id.EventID]*event // durable as history
 	ids     map[string]bool       // message ids journaled
+	pastIDs map[string]bool       // the same as history
 	done    int                   // of events: the hook is done with them
 	cursor  int                   // the last one that is durable
 	first   int                   // the first one; -1: none
@@ -69,6 +72,7 @@ type event struct {
 	process  *process
 	life     *life
 	withheld bool
+	history  bool
 	yields   int
 	life0    *life // that it was yielded in last
 	promised []id.OperationID
@@ -90,6 +94,7 @@ type operation struct {
 	stood     time.Time          // when the host knew that settled is durable
 	charted   time.Time          // when it knew the same of the map
 	notSent   uint32             // the last attempt that the host knew to be stored as not sent
+	untold    bool               // the network could not say at some time what became of it
 	released  bool               // its passes have ended in this life of the host
 	parked    bool
 	foundSent time.Time // it was parked, and turned out to have been sent

@@ -45,7 +45,7 @@ func (w *witness) unheard(op *operation) bool {
 		return true
 	}
 	for _, m := range op.messages {
-		e := w.channel(m.channel).known[m.shownAs]
+		e := w.channel(m.channel).journaled(m.shownAs)
 		if e != nil && e.event.Own == plugv1.Own_OWN_YES && e.event.OperationId == string(op.id) {
 			return true
 		}

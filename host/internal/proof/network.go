@@ -68,6 +68,7 @@ type network struct {
 	mu      sync.Mutex
 	rooms   map[id.ChannelSource]*channelLog
 	taken   map[string]*message // by operation id
+	kept    []*message          // all of them
 	coming  int                 // echoes that are still to be shown
 	changed chan struct{}       // closed at every change
 }
@@ -97,6 +98,8 @@ type message struct {
 	ids       []string
 	operation id.OperationID
 	part      uint32
+	only      bool             // it is the operation's only part
+	asked     id.ChannelSource // channel that was asked for
 	taken     time.Time
 	receipt   *plugv1.Receipt
 	shownAt   time.Time  // guarded by the witness
@@ -138,6 +141,14 @@ func (n *network) logs() []*channelLog {
 		return 1
 	})
 	return logs
+}
+
+// sources lists the channels in the order of their names.
+func (n *network) sources() (all []id.ChannelSource) {
+	for _, l := range n.logs() {
+		all = append(all, l.source)
+	}
+	return all
 }
 
 // at returns the log's entry at a place, or nil.
@@ -229,7 +240,7 @@ func (n *network) take(r *plugv1.PutRequest, part uint32, name string, fate Fate
 	l := n.rooms[landed]
 	number := l.nextID()
 	m := &message{channel: id.Channel{Network: n.id, Source: landed}, ids: []string{number}, operation: id.OperationID(r.OperationId),
-		part: part, taken: time.Now(), receipt: &plugv1.Receipt{Id: number}, silent: n.Echo == plugv1.Echo_ECHO_NONE || fate.Echo < 0}
+		part: part, only: name == r.OperationId, asked: id.ChannelSource(r.Channel), taken: time.Now(), receipt: &plugv1.Receipt{Id: number}, silent: n.Echo == plugv1.Echo_ECHO_NONE || fate.Echo < 0}
 	if r.Channel == "y" { // here the answer names the message otherwise than the echo
 		m.receipt.Id, m.receipt.Aliases = "c"+number, []string{number}
 		m.ids = append(m.ids, "c"+number)
@@ -237,7 +248,7 @@ func (n *network) take(r *plugv1.PutRequest, part uint32, name string, fate Fate
 	if n.Elsewhere {
 		m.receipt.Channel = string(landed)
 	}
-	n.taken[name] = m
+	n.taken[name], n.kept = m, append(n.kept, m)
 	n.run.witness.took(m)
 	if m.silent {
 		return m

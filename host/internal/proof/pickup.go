@@ -3,6 +3,8 @@ package proof
 import (
 	"encoding/json"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/plughost/plughost/host/id"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -21,7 +23,7 @@ func (p *process) pickUp(cursors []*plugv1.Cursor) {
 		at, ok := resumed[l.source]
 		if !ok {
 			at = p.start[l.source]
-			if !p.net.Resumable && !p.emit(&item{gap: &plugv1.Gap{Scope: string(l.source), Reason: "it can't replay"}}) {
+			if !p.net.Resumable && !p.emit(&item{gap: &plugv1.Gap{Scope: string(l.source), Until: timestamppb.New(p.began), Reason: "it can't replay"}}) {
 				return
 			}
 		}

@@ -36,8 +36,9 @@ type process struct {
 	puts     int           // RPCs that run
 	stopping bool
 	picking  bool
-	emit     func(*item) bool         // queues what is heard; it tells whether the process lives
-	onCut    func()                   // ends a stream that is not this process's own
+	emit     func(*item) bool // queues what is heard; it tells whether the process lives
+	onCut    func()           // ends a stream that is not this process's own
+	began    time.Time
 	start    map[id.ChannelSource]int // length of each log when the process was started
 	places   map[id.ChannelSource]int // in each log, that was heard last
 	deaf     map[id.ChannelSource]bool
@@ -55,7 +56,7 @@ type item struct {
 }
 
 func newProcess(n *network, number int) *process {
-	p := &process{net: n, run: n.run, number: number, dead: make(chan struct{}), changed: make(chan struct{}),
+	p := &process{net: n, run: n.run, number: number, began: time.Now(), dead: make(chan struct{}), changed: make(chan struct{}),
 		deaf: map[id.ChannelSource]bool{}, start: map[id.ChannelSource]int{}, places: map[id.ChannelSource]int{}}
 	p.emit = p.add
 	for _, l := range n.logs() { // it hears from now, but for what a cursor says

@@ -104,7 +104,7 @@ func (w *witness) checkLater(l *watchedLink, a *attempt) {
 		}
 	}
 	most := mostOtherwise
-	if n.Window > 0 {
+	if n.Window > 0 || n.History {
 		most = mostIdempotent
 	}
 	if unsure > most {
@@ -120,7 +120,7 @@ func (w *witness) checkLater(l *watchedLink, a *attempt) {
 // process: they may have run out in any process since.
 func (w *witness) earliest(a *attempt, now *process) time.Time {
 	n := now.net
-	if n.Echo == plugv1.Echo_ECHO_NONE {
+	if n.Echo == plugv1.Echo_ECHO_NONE && !n.History {
 		if now != a.process {
 			return time.Time{}
 		}
@@ -344,6 +344,8 @@ func (w *witness) countSettled(op *operation) {
 		w.counts[SettledParked]++
 	case s.By == journalv1.SettledBy_SETTLED_BY_ECHO:
 		w.counts[SettledByEcho]++
+	case s.By == journalv1.SettledBy_SETTLED_BY_HISTORY:
+		w.counts[SettledByHistory]++
 	case s.By == journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME:
 		w.counts[SettledByOutcome]++
 	default:

@@ -32,6 +32,8 @@ func (w *witness) stored(e storage.Entry, s id.Sequence) {
 		w.storedAttempt(ch, record.Attempt)
 	case "parked":
 		w.storedParked(mustDecode(e.Data, &journalv1.ParkedRecord{}))
+	case "gap":
+		w.storedGaps(e.Subject, mustDecode(e.Data, &journalv1.GapsRecord{}))
 	case "done":
 		w.storedDone(channelOf(e.Subject), id.Sequence(mustDecode(e.Data, &journalv1.DoneRecord{}).Sequence))
 	}
@@ -47,25 +49,32 @@ func (w *witness) storedEvents(c id.Channel, s id.Sequence, record *journalv1.Ev
 			w.breachLocked("D1", "%s: event %s is journaled and was never shown", c, name)
 			continue
 		}
-		if ch.known[name] != nil {
+		// What came as history may come live after that, and is bridged then. What is kept no
+		// more is history once more.
+		forgotten := e.History && w.forgotten(ch, name)
+		if ch.known[name] != nil && !forgotten || e.History && ch.past[name] != nil && !forgotten {
 			w.breachLocked("D2", "%s: event %s is journaled twice", c, name)
 			continue
 		}
-		if n := len(ch.events); n > 0 && ch.events[n-1].place >= shown.place {
-			w.breachLocked("O6", "%s: event %s is journaled after event %s", c, name, ch.events[n-1].event.EventId)
+		if last := ch.lastLive(); last != nil && !e.History && last.place >= shown.place {
+			w.breachLocked("O6", "%s: event %s is journaled after event %s", c, name, last.event.EventId)
 		}
 		withheld := slices.Contains(record.Withheld, uint32(i))
-		if withheld != ch.ids[e.MessageId] {
-			w.breachLocked("D2", "%s: event %s withheld: %v, its message known: %v", c, name, withheld, ch.ids[e.MessageId])
+		if known := ch.ids[e.MessageId] || e.History && ch.pastIDs[e.MessageId]; withheld != known && !forgotten {
+			w.breachLocked("D2", "%s: event %s withheld: %v, its message known: %v", c, name, withheld, known)
 		}
 		if withheld {
 			w.counts[Withheld]++
 		}
-		ch.ids[e.MessageId] = true
-		ev := &event{entry: shown, channel: c, sequence: s, index: i, tick: w.tick, at: time.Now(), life: w.life, withheld: withheld}
+		ev := &event{entry: shown, channel: c, sequence: s, index: i, tick: w.tick, at: time.Now(), life: w.life, withheld: withheld, history: e.History}
 		ev.process = w.networks[c.Network].process
 		ch.events = append(ch.events, ev)
-		ch.known[name] = ev
+		if e.History {
+			ch.past[name], ch.pastIDs[e.MessageId] = ev, true
+			w.counts[GapFilled]++
+			continue
+		}
+		ch.known[name], ch.ids[e.MessageId] = ev, true
 	}
 }
 

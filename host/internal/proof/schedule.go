@@ -34,6 +34,8 @@ type Network struct {
 	Concurrent uint32
 	// ByEcho: the plug learns a message's id by its echo only.
 	ByEcho bool
+	// History: it can be asked what an operation made, and what was said in a gap.
+	History bool
 	// Elsewhere: messages land in a thread of the channel asked for.
 	Elsewhere bool
 	// Rate is how much it takes: in each channel, or with RateOfAll in all together.

@@ -62,7 +62,7 @@ func newWitness(r *run) *witness {
 func (w *witness) channel(c id.Channel) *channel {
 	ch := w.channels[c]
 	if ch == nil {
-		ch = &channel{id: c, entries: map[id.EventID]*entry{}, known: map[id.EventID]*event{}, ids: map[string]bool{}, first: -1, place: -1, from: map[id.Channel]*event{}}
+		ch = &channel{id: c, entries: map[id.EventID]*entry{}, known: map[id.EventID]*event{}, ids: map[string]bool{}, past: map[id.EventID]*event{}, pastIDs: map[string]bool{}, first: -1, place: -1, from: map[id.Channel]*event{}}
 		w.channels[c] = ch
 	}
 	return ch
@@ -155,7 +155,9 @@ func (w *witness) refused(e storage.Entry) {
 func (w *witness) retains(before time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.retained = before
+	if before.After(w.retained) {
+		w.retained = before
+	}
 }
 
 func (w *witness) deafened(n id.NetworkID) {
@@ -229,6 +231,15 @@ func (w *witness) underWay(c id.Channel) id.OperationID {
 		return ""
 	}
 	return ch.out[min(ch.settled, len(ch.out)-1)].id
+}
+
+// networkOf reads the network from the second token of a subject.
+func networkOf(subject string) id.NetworkID {
+	plain, err := base64.RawURLEncoding.DecodeString(strings.Split(subject, ".")[1])
+	if err != nil {
+		panic(err) // the journal wrote it
+	}
+	return id.NetworkID(plain)
 }
 
 // channelOf reads the channel from the last two tokens of a subject.

@@ -17,6 +17,9 @@ func (w *witness) yielded(l *life, d *hook.Delivery) {
 	c := id.Channel{Network: d.Network, Source: d.Channel.Source}
 	ch := w.channel(c)
 	e := ch.known[id.EventID(d.Event.EventId)]
+	if d.Event.History {
+		e = ch.past[id.EventID(d.Event.EventId)]
+	}
 	w.noteLocked("yield %d.%d: event %s in %s, ours: %v, origin: %+v", d.Sequence, d.Index, d.Event.EventId, c, d.Ours, d.Origin)
 	if e == nil || e.sequence != d.Sequence || e.index != d.Index {
 		w.breachLocked("D1", "%s: the hook is given event %s, which is not in the journal at %d.%d", c, d.Event.EventId, d.Sequence, d.Index)
@@ -173,7 +176,12 @@ func (w *witness) promised(d *hook.Delivery, operations []id.OperationID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := id.Channel{Network: d.Network, Source: d.Channel.Source}
-	if e := w.channel(c).known[id.EventID(d.Event.EventId)]; e != nil {
+	ch := w.channel(c)
+	e := ch.known[id.EventID(d.Event.EventId)]
+	if d.Event.History {
+		e = ch.past[id.EventID(d.Event.EventId)]
+	}
+	if e != nil {
 		e.promised = operations
 	}
 }
