@@ -265,7 +265,8 @@ func (h *Host) Operation(ctx context.Context, operation id.OperationID) (*hook.O
 }
 
 // Wait returns when it is known what became of an operation. If ctx ends before,
-// its error is the context's, and the operation is given as it is then.
+// its error is the context's, and the operation is given as it is then; nil if the
+// journal had not told of it yet.
 func (h *Host) Wait(ctx context.Context, operation id.OperationID) (*hook.Operation, error) {
 	run, err := h.run()
 	if err != nil {
