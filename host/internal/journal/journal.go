@@ -205,6 +205,9 @@ func (j *Journal) Gaps(ctx context.Context, network id.NetworkID) ([]*journalv1.
 // SaveDone stores up to which sequence of each channel a hook has finished the events.
 // With an error, left is what was not stored, as far as is known.
 func (j *Journal) SaveDone(ctx context.Context, hook id.HookName, done map[id.Channel]id.Sequence) (left map[id.Channel]id.Sequence, err error) {
+	if len(done) == 0 {
+		return nil, nil
+	}
 	channels := slices.Collect(maps.Keys(done))
 	entries := make([]storage.Entry, len(channels))
 	for i, c := range channels {

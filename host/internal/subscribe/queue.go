@@ -178,6 +178,15 @@ func (q *queue) acknowledge(through uint64) {
 	q.change()
 }
 
+// keep takes back what was taken and could not be saved.
+func (q *queue) keep(left map[id.Channel]id.Sequence) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for c, s := range left {
+		q.passed[c] = max(q.passed[c], s)
+	}
+}
+
 // places takes what is to be saved.
 func (q *queue) places() map[id.Channel]id.Sequence {
 	q.mu.Lock()

@@ -28,10 +28,11 @@ type fakeJournal struct {
 	known   map[id.HookName]bool
 	touches int
 	places  map[id.Channel]id.Sequence
+	refused map[id.Channel]bool // no place of theirs is taken
 }
 
 func newFakeJournal() *fakeJournal {
-	return &fakeJournal{known: map[id.HookName]bool{}, places: map[id.Channel]id.Sequence{}}
+	return &fakeJournal{known: map[id.HookName]bool{}, places: map[id.Channel]id.Sequence{}, refused: map[id.Channel]bool{}}
 }
 
 func (j *fakeJournal) Touch(_ context.Context, h id.HookName) (bool, error) {
@@ -46,13 +47,35 @@ func (j *fakeJournal) Touch(_ context.Context, h id.HookName) (bool, error) {
 func (j *fakeJournal) SaveDone(_ context.Context, _ id.HookName, done map[id.Channel]id.Sequence) (map[id.Channel]id.Sequence, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	left := map[id.Channel]id.Sequence{}
+	var err error
 	for c, s := range done {
+		if j.refused[c] {
+			left[c], err = s, errors.New("the disk is full")
+			continue
+		}
 		if s <= j.places[c] {
 			return nil, fmt.Errorf("the place of %s goes back from %d to %d", c, j.places[c], s)
 		}
 		j.places[c] = s
 	}
-	return nil, nil
+	return left, err
+}
+
+// refuse has it take no place of a channel, or take them again.
+func (j *fakeJournal) refuse(c id.Channel, refuse bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.refused, c)
+	if refuse {
+		j.refused[c] = true
+	}
+}
+
+func (j *fakeJournal) refuses() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.refused) > 0
 }
 
 func (j *fakeJournal) Forget(_ context.Context, h id.HookName) error {
@@ -209,7 +232,8 @@ func TestIdle(t *testing.T) {
 }
 
 // What the journal is told never is ahead of what was acknowledged, and with all
-// acknowledged it is everything, also of channels that are not wanted.
+// acknowledged it is everything, also of channels that are not wanted, and where it had
+// refused some before.
 func TestPlaces(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		j := newFakeJournal()
@@ -228,10 +252,12 @@ func TestPlaces(t *testing.T) {
 		needs := map[id.Channel]map[id.Sequence]uint64{} // number that has to be acknowledged first
 		last, acknowledged := uint64(0), uint64(0)
 		for step := range rapid.IntRange(1, 60).Draw(r, "steps") {
+			j.refuse(rapid.SampledFrom(channels).Draw(r, "refused"), rapid.Bool().Draw(r, "refuse"))
 			if rapid.Bool().Draw(r, "acknowledge") && last > 0 {
 				n := rapid.Uint64Range(1, last).Draw(r, "through")
 				acknowledged = max(acknowledged, n)
-				if err := sub.Acknowledge(ctx, sub.Token(&Entry{Number: n})); err != nil {
+				err := sub.Acknowledge(ctx, sub.Token(&Entry{Number: n}))
+				if err != nil && !j.refuses() {
 					r.Fatal(err)
 				}
 			} else {
@@ -259,6 +285,9 @@ func TestPlaces(t *testing.T) {
 					r.Fatalf("%s is saved at %d, which needs entry %d; acknowledged is %d", c, at, needs[c][at], acknowledged)
 				}
 			}
+		}
+		for _, c := range channels {
+			j.refuse(c, false)
 		}
 		if last > 0 {
 			err = sub.Acknowledge(ctx, sub.Token(&Entry{Number: last}))

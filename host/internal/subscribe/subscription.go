@@ -100,7 +100,8 @@ func (s *Subscription) Acknowledge(ctx context.Context, token string) error {
 func (s *Subscription) save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	if _, err := s.stage.Journal.SaveDone(ctx, s.name, s.places()); err != nil {
+	if left, err := s.stage.Journal.SaveDone(ctx, s.name, s.places()); err != nil {
+		s.keep(left)
 		return fmt.Errorf("save the place of subscription %s: %w", s.name, err)
 	}
 	return nil
