@@ -7,7 +7,7 @@
 // its reason.
 // When a Put begins its action is prepared (prepare.go): targets become the receipts of
 // what represents them in the channel, edits that wait behind a message are folded into it
-// (later.go), the many who react become one (react.go), what the network lacks becomes words
+// (fold.go), the many who react become one (react.go), what the network lacks becomes words
 // (package adapt), files lie in the plug's spool. What can't be done is put otherwise or
 // dropped (decide.go).
 // What is uncertain is settled by an echo, by the plug's late word, or by what the

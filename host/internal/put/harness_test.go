@@ -134,6 +134,7 @@ type world struct {
 	events  id.Sequence
 	settled func(c id.Channel, asked id.OperationID, op *journalv1.Operation, s *journalv1.Settled, reason string) // from the next start
 	refuses atomic.Pointer[string]                                                                                 // what begins the subjects that the journal takes no record under
+	slow    atomic.Bool                                                                                            // the message map takes a while
 	stop    func()
 }
 
@@ -162,6 +163,20 @@ func inBubble(t *testing.T, change func(*put.Live), test func(*world)) {
 	})
 }
 
+// slowMap is a journal whose message map takes a while where a test wants that, so that
+// whoever doesn't wait for it comes too early.
+type slowMap struct {
+	*journal.Journal
+	w *world
+}
+
+func (j slowMap) SaveCopies(ctx context.Context, c id.Channel, settled *journalv1.Settled) error {
+	if j.w.slow.Load() {
+		time.Sleep(time.Millisecond) // in the bubble
+	}
+	return j.Journal.SaveCopies(ctx, c, settled)
+}
+
 func (w *world) start() {
 	w.t.Helper()
 	var err error
@@ -175,7 +190,7 @@ func (w *world) start() {
 	if w.moves, err = moves.Open(w.t.Context(), w.journal); err != nil {
 		w.t.Fatal(err)
 	}
-	w.stage = put.New(put.Options{Journal: w.journal, Gate: gate.New(end), Moves: w.moves, Logger: hclog.NewNullLogger(), Settled: w.settled})
+	w.stage = put.New(put.Options{Journal: slowMap{w.journal, w}, Gate: gate.New(end), Moves: w.moves, Logger: hclog.NewNullLogger(), Settled: w.settled})
 	if err := w.stage.Open(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// outcome is what a finished operation has still to do. Where its channel's next one
+// ending is what a finished operation has still to do. Where its channel's next one
 // begins at once, that one's attempt is stored in the same record: half the records of
 // a busy channel, and one wait less for each message.
-type outcome struct {
+type ending struct {
 	operation *operation
 	charted   <-chan error // how the message map took it
 }
@@ -39,7 +39,7 @@ func (o *operation) settle(ctx context.Context, as journalv1.Outcome, by journal
 	} else {
 		go chart()
 	}
-	o.progress.settled, o.progress.unsaved = settled, &outcome{o, charted}
+	o.progress.settled, o.progress.unsaved = settled, &ending{o, charted}
 	if settled.As == journalv1.SettledAs_SETTLED_AS_UNSPECIFIED && by == journalv1.SettledBy_SETTLED_BY_ANSWER {
 		return nil
 	}

@@ -79,10 +79,25 @@ func TestReceiptWaitsForNoOther(t *testing.T) {
 }
 
 // What needs the map finds there what was sent just before.
-func TestReceiptBeforeReply(t *testing.T) {
+func TestReceiptBeforeWhatNeedsIt(t *testing.T) {
 	inBubble(t, nil, func(w *world) {
+		w.slow.Store(true)
 		w.up()
-		w.together(say("1", "ann", "one"), reply("2", "1", "two"), react("2", "ann", "👍", true))
-		w.want("say one", "say two to 1", "add 👍 to 2 of 👍")
+		w.together(say("1", "ann", "one"), reply("2", "1", "two"))
+		w.want("say one", "say two to 1")
+		var thread string
+		w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+			if shown(r.Action.GetMessage()) == "three" {
+				thread = ids(r.Action.Thread)
+			}
+			return nil
+		}
+		inThread := say("3", "ann", "three")
+		inThread.Thread = key("4")
+		w.together(say("4", "ann", "four"), inThread, react("3", "ann", "👍", true))
+		w.want("say four", "say three", "add 👍 to 4 of 👍")
+		if thread != "3" {
+			t.Errorf("three is in the thread of %q, want that of message 3", thread)
+		}
 	})
 }

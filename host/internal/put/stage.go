@@ -91,7 +91,7 @@ type Stage struct {
 // progress is how far a channel has come. It is used by the channel's lane only.
 type progress struct {
 	settled  *journalv1.Settled
-	unsaved  *outcome           // that settled is of; nil once it is durable
+	unsaved  *ending            // that settled is of; nil once it is durable
 	attempt  *journalv1.Attempt // of the next operation, if it may have been sent
 	resumed  *gate.Pass         // holds own events since that attempt
 	reopened bool               // the next operation may have been parked before the start
