@@ -196,7 +196,7 @@ func TestProgressIsStoredTogether(t *testing.T) {
 		store := storage.NewMemory()
 		l := begin(t, store)
 		before := l.count("done.>")
-		l.let(21)
+		l.let(22)
 		for range 20 {
 			l.say(1) // each a batch of its own
 		}
@@ -208,10 +208,11 @@ func TestProgressIsStoredTogether(t *testing.T) {
 			t.Errorf("%d records of progress in the end, want 2", got)
 		}
 		l.say(1)
+		l.say(1) // so soon after the last that it waits for the next write
 		l.stop()
 		again := begin(t, store)
 		defer again.stop()
-		synctest.Wait()
+		again.let(2)
 		if n := again.hook.given.Load(); n != 0 {
 			t.Errorf("after a stop the hook was given %d events again", n)
 		}
