@@ -26,6 +26,7 @@ const (
 	allowForgotten  = `deleted before its plug had read it, and the delete came (conversations 13: "Deleting a message erases its text"; plugins/webchat/README.md: "Deleting a message takes its words, those of its edits and its files from the disk")`
 	allowDeleted    = `deleted before it was sent (conversations 4: "An edit or delete of a message that still waits is folded in")`
 	allowRepost     = `reposted (contract, verdicts TARGET_GONE and UNSUPPORTED: "edit → repost")`
+	allowEarly      = `an older edit beside its message, which was heard only when it was said again (contract, verdict TARGET_GONE: "edit → repost")`
 	allowNoTarget   = `a reaction to what was parked (contract, verdict TARGET_GONE: "reaction, delete → done")`
 	allowNoDelete   = `not deleted, for the network can't (contract, verdict UNSUPPORTED)`
 )

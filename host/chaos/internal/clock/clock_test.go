@@ -95,7 +95,7 @@ func startBy(t testing.TB, start func(*exec.Cmd) (func() error, error), environm
 		if os.Getuid() == 0 {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		t.Skipf("only root is sure to be able to give a program a clock: %v", err)
 	}
 	p.in, p.out = in, bufio.NewScanner(out)
 	p.wait = sync.OnceValue(p.wait)
@@ -191,7 +191,7 @@ func TestKill(t *testing.T) {
 func openFiles(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("open files can be counted only where there is a /proc: %v", err)
 	}
 	return len(entries)
 }
