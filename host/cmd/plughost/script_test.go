@@ -73,7 +73,7 @@ func build(dir string) error {
 			return fmt.Errorf("go build %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	for _, name := range []string{"bare", "feed", "forgetful", "pager", "picky", "crashes"} {
+	for _, name := range []string{"bare", "directory", "feed", "forgetful", "pager", "picky", "crashes"} {
 		if err := os.Link(filepath.Join(plugs, "irc"), filepath.Join(plugs, name)); err != nil {
 			return err
 		}

@@ -40,6 +40,8 @@ func main() {
 	case "picky": // checks its config itself
 		d.Config = config{}
 		d.New = func() plug.Plug { return &picky{} }
+	case "directory": // lists its network's channels
+		d.New = func() plug.Plug { return &directory{} }
 	case "feed": // is only read
 		d.New = func() plug.Plug { return &network{} }
 	case "forgetful": // could not resume
@@ -101,6 +103,17 @@ func (*forgetful) Receive(ctx context.Context, q *plug.Queue, _ plug.Cursors) er
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// directory knows what channels there are.
+type directory struct{ network }
+
+// ListChannels implements utility.ChannelLister.
+func (*directory) ListChannels(_ context.Context, private bool, _ string, _ int) ([]*plugv1.Channel, error) {
+	if private {
+		return []*plugv1.Channel{{Source: "#staff", Title: "Staff", Private: true}}, nil
+	}
+	return []*plugv1.Channel{{Source: "#dev", Title: "Developers", Topic: "red \033[31m topic"}, {Source: "#help", Title: "Help"}}, nil
 }
 
 // both can be written to as well.
