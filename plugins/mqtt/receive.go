@@ -32,14 +32,17 @@ func (m *mqtt) connect(ctx context.Context, q *plug.Queue) (_ *broker.Conn, err 
 	if err != nil {
 		return nil, err
 	}
-	if forgotten {
+	if err := m.subscribe(ctx, conn); err != nil {
+		return nil, err
+	}
+	if forgotten { // until now nothing came
 		gap := &plugv1.Gap{Reason: "the broker has forgotten the session, and with it what came while we were not connected (session_expiry, or a broker that lost its data)"}
 		if err := q.Gap(ctx, gap); err != nil {
 			return nil, err
 		}
-	}
-	if err := m.subscribe(ctx, conn); err != nil {
-		return nil, err
+		if err := m.memory.Told(); err != nil {
+			return nil, err
+		}
 	}
 	m.setConn(conn)
 	return conn, nil

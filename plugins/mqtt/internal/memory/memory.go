@@ -40,6 +40,8 @@ type facts struct {
 	Client string `json:"client"`
 	// Session is true once the broker has had a session of ours.
 	Session bool `json:"session"`
+	// Forgotten is true while the broker has forgotten one and the host doesn't know.
+	Forgotten bool `json:"forgotten,omitempty"`
 	// Subscriptions holds the topics that the session may be subscribed to.
 	Subscriptions []string `json:"subscriptions,omitempty"`
 }
@@ -92,20 +94,28 @@ func (m *Memory) Close() error { return m.packets.close() }
 func (m *Memory) Client() string { return m.facts.Client }
 
 // Begin notes a new connection, and whether the broker still had our session. It says
-// whether the broker has forgotten one that it had, and with it what waited there.
+// whether the broker has forgotten one that it had, and with it what waited there: at
+// each connection, until Told.
 func (m *Memory) Begin(present bool) (forgotten bool, err error) {
 	if present && m.facts.Session {
-		return false, nil
+		return m.facts.Forgotten, nil
 	}
-	forgotten = m.facts.Session && !present
+	m.facts.Forgotten = m.facts.Forgotten || m.facts.Session && !present
 	if !present { // its packet ids begin anew, and mean other packets
 		if err := m.packets.forget(); err != nil {
-			return forgotten, err
+			return m.facts.Forgotten, err
 		}
 		m.facts.Subscriptions = nil
 	}
 	m.facts.Session = true
-	return forgotten, m.save()
+	return m.facts.Forgotten, m.save()
+}
+
+// Told says that the host knows that the broker has forgotten the session, and that the
+// subscriptions stand again.
+func (m *Memory) Told() error {
+	m.facts.Forgotten = false
+	return m.save()
 }
 
 // Subscriptions lists the topics that the session may be subscribed to.

@@ -66,7 +66,7 @@ func TestClientID(t *testing.T) {
 	}
 }
 
-// What the broker has forgotten is told once; what belongs to another client's or
+// What the broker has forgotten is told until it was told; what belongs to another client's or
 // broker's session counts for nothing.
 func TestForgotten(t *testing.T) {
 	dir := t.TempDir()
@@ -92,6 +92,14 @@ func TestForgotten(t *testing.T) {
 	}
 	if again, _ := id(t, m, 1, true, "hi"); again == first {
 		t.Error("a packet of the lost session is still known")
+	}
+	m.Close()
+	m = open(t, dir, "b:1", "a")
+	if !begin(t, m, true) {
+		t.Error("the loss that nobody was told of is forgotten itself")
+	}
+	if err := m.Told(); err != nil {
+		t.Fatal(err)
 	}
 	if begin(t, m, true) {
 		t.Error("told twice")
