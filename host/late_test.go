@@ -117,18 +117,23 @@ func TestLateEchoOverKills(t *testing.T) {
 	}
 	until(t, "it is parked", func() bool { return logged("put: parked") })
 	h.kill()
-	pid = h.ready("bot", pid).Pid
-	do(t, net, simnettest.Command{Release: &simnettest.Release{Channel: "to", Stage: simnettest.StageEchoes}})
-	h.kill()
 	h.ready("bot", pid)
-	until(t, "it turns out to have been sent", func() bool { return logged("turned out to have been sent") })
+	do(t, net, simnettest.Command{Release: &simnettest.Release{Channel: "to", Stage: simnettest.StageEchoes}})
+	h.end()
+	// The last one runs here: whether the one before had settled it, and died before it
+	// could say so, is told by what is parked.
+	last := runHere(t, host.Options{DataDir: o.DataDir, Plugs: o.Plugs, Conversations: o.Conversations}, net)
+	until(t, "it is parked no more", func() bool {
+		left, err := last.Parked(t.Context())
+		return err == nil && len(left) == 0
+	})
 	do(t, net, simnettest.Command{Act: &simnettest.Act{Channel: "from", Kind: simnettest.KindEdit, ID: source, Author: "ann", Text: "uno"}})
 	if err := net.Wait(t.Context(), simnettest.Edited, "to", 1); err != nil {
 		t.Fatal(err)
 	}
 	speak(t, net, "from", "last")
-	accepted(t, net, "to", 2, h.log)
-	h.stop()
+	accepted(t, net, "to", 2, last.log.String)
+	last.stop()
 	once(t, net, "from", "to")
 	nothingWaits(t, o.DataDir)
 }

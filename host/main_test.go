@@ -240,11 +240,17 @@ func (h *hostProcess) was(name id.InstanceName, state string) (last host.Status)
 // kill kills the host, and starts it again.
 func (h *hostProcess) kill() {
 	h.t.Helper()
+	h.end()
+	h.start()
+}
+
+// end kills the host.
+func (h *hostProcess) end() {
+	h.t.Helper()
 	if err := h.cmd.Process.Kill(); err != nil {
 		h.t.Fatal(err)
 	}
 	<-h.ended
-	h.start()
 }
 
 // stop stops the host as an operator does, and wants it to end well.
