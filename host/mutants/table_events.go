@@ -35,20 +35,32 @@ var events = []mutation{
 	{
 		name: "intake: acknowledgement before the append",
 		file: intakeFile,
-		old:  "		named, last, err := in.store(ctx, answer)\n",
-		new:  "		s.Ack(answer.Sequence, true)\n		named, last, err := in.store(ctx, answer)\n",
+		old:  "		if err := in.take(ctx, answer, cursors); err != nil {\n",
+		new:  "		s.Ack(answer.Sequence, true)\n		if err := in.take(ctx, answer, cursors); err != nil {\n",
 	},
 	{
 		name: "intake: cursors before the events",
 		file: intakeFile,
-		old:  "	fresh, err := in.appendEvents(ctx, answer.Events)\n",
-		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	fresh, err := in.appendEvents(ctx, answer.Events)\n",
+		old:  "	if err := in.append(ctx, events); err != nil {\n",
+		new:  "	for _, c := range answer.Cursors {\n		_ = in.o.Journal.SaveCursors(ctx, in.o.Network, []journal.Cursor{{Cursor: c, Follows: in.last}})\n	}\n	if err := in.append(ctx, events); err != nil {\n",
 	},
 	{
 		name: "intake: acknowledgement before the cursor",
 		file: "host/internal/intake/cursors.go",
 		old:  "		named, through := c.take()\n",
 		new:  "		c.stream.Ack(c.through, true)\n		named, through := c.take()\n",
+	},
+	{
+		name: "intake: an answer is stored beside the one before it",
+		file: "host/internal/intake/beside.go",
+		old:  "	<-b.ended\n",
+		new:  "	select {\n	case <-b.ended:\n	default:\n		return nil\n	}\n",
+	},
+	{
+		name: "intake: a page of history is stored beside an answer",
+		file: "host/internal/intake/gaps.go",
+		old:  "	if err := in.stand(); err != nil {\n		return 0, err\n	}\n",
+		new:  "",
 	},
 	{
 		name: "intake: known events are forgotten on a restart",
@@ -59,8 +71,8 @@ var events = []mutation{
 	{
 		name: "intake: what was not stored counts as known",
 		file: appendFile,
-		old:  "		in.loaded, in.known = false, newKnowledge(in.limit)\n",
-		new:  "",
+		old:  "func (in *Intake) forgetKnown() { in.loaded, in.known = false, newKnowledge(in.limit) }\n",
+		new:  "func (in *Intake) forgetKnown() {}\n",
 	},
 	{
 		name: "intake: a lost answer counts as a refusal",
@@ -77,8 +89,8 @@ var events = []mutation{
 	{
 		name: "intake: a second message of a known id is not withheld",
 		file: appendFile,
-		old:  "		if in.known.said(at.Source, e) {\n",
-		new:  "		if in.known.said(at.Source, e) && false {\n",
+		old:  "		if in.known.said(said.Source, e) {\n",
+		new:  "		if in.known.said(said.Source, e) && false {\n",
 	},
 	{
 		name: "drain: withheld events are yielded",

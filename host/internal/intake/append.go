@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/id"
@@ -16,28 +15,30 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
-// appendEvents stores the events that are not repeats, and takes their files. fresh tells
-// whether there were any; the error is the context's.
-func (in *Intake) appendEvents(ctx context.Context, events []*plugv1.Event) (fresh bool, err error) {
-	names := in.names(events)
-	if len(names) > 0 {
+// prepared are events that are ready to be stored.
+type prepared struct {
+	rounds [][]journal.Run // those that are no repeats; a channel has at most one run in each
+	names  []string        // of the files of all of them in the plug's spool
+}
+
+// prepare makes records of the events that are not repeats, and takes their files. From
+// here on they count as known. Its error is that of runs.
+func (in *Intake) prepare(ctx context.Context, events []*plugv1.Event) (p prepared, err error) {
+	if p.names = in.names(events); len(p.names) > 0 {
 		// On a full disk the files would be lost, while their event waits.
 		if err := in.until(ctx, in.o.Journal.Room); err != nil {
-			return false, err
+			return p, err
 		}
 	}
-	rounds, err := in.runs(ctx, events)
-	if err == nil {
-		err = in.append(ctx, rounds)
+	if p.rounds, err = in.runs(ctx, events); err != nil {
+		in.forgetKnown()
 	}
-	if err != nil {
-		// What was not stored must not count as known: learn anew.
-		in.loaded, in.known = false, newKnowledge(in.limit)
-		return false, err
-	}
-	in.forget(names)
-	return len(rounds) > 0, nil
+	return p, err
 }
+
+// forgetKnown is called when events that count as known were not stored: all is learned
+// anew before the next stream.
+func (in *Intake) forgetKnown() { in.loaded, in.known = false, newKnowledge(in.limit) }
 
 // names gives the names that events have in the plug's spool; forget forgets them.
 func (in *Intake) names(events []*plugv1.Event) (names []string) {
@@ -56,60 +57,85 @@ func (in *Intake) forget(names []string) {
 }
 
 // runs groups the events that are not repeats by channel, in order, into records
-// of a size that the journal takes. Its error is the context's.
+// of a size that the journal takes. Its error is the context's, or says what can't be
+// encoded.
 func (in *Intake) runs(ctx context.Context, events []*plugv1.Event) ([][]journal.Run, error) {
 	now := timestamppb.Now()
-	var rounds [][]journal.Run // a channel has at most one run in each
-	type open struct{ round, run, bytes int }
-	current := map[id.Channel]*open{}
+	var all []journal.Run // one of each channel
+	at := map[id.Channel]int{}
 	for _, e := range events {
-		at := id.Channel{Network: in.o.Network, Source: id.ChannelSource(e.Channel)}
-		c := in.o.Moves.Home(at)
+		said := id.Channel{Network: in.o.Network, Source: id.ChannelSource(e.Channel)}
+		c := in.o.Moves.Home(said)
 		if plugv1.BestEffort(e) {
 			if in.o.BestEffort != nil {
 				in.o.BestEffort(c, e)
 			}
 			continue
 		}
-		if in.known.repeats(at.Source, e) {
+		if in.known.repeats(said.Source, e) {
 			continue
 		}
-		if err := in.complete(ctx, at, e); err != nil {
+		if err := in.complete(ctx, said, e); err != nil {
 			return nil, err
 		}
-		size := proto.Size(e) + 8
-		o := current[c]
-		switch {
-		case o == nil:
-			o = &open{round: 0}
-			current[c] = o
-			rounds, o.run = place(rounds, o.round, journal.Run{Channel: c, Record: &journalv1.EventsRecord{ReceivedTime: now}})
-		case o.bytes+size > storage.MaxRecordBytes || len(rounds[o.round][o.run].Record.Events) == plugv1.MaxBatchEvents:
-			o.round, o.bytes = o.round+1, 0
-			rounds, o.run = place(rounds, o.round, journal.Run{Channel: c, Record: &journalv1.EventsRecord{ReceivedTime: now}})
+		i, ok := at[c]
+		if !ok {
+			i, at[c] = len(all), len(all)
+			all = append(all, journal.Run{Channel: c, Record: &journalv1.EventsRecord{ReceivedTime: now}})
 		}
-		record := rounds[o.round][o.run].Record
-		if in.known.said(at.Source, e) {
+		record := all[i].Record
+		if in.known.said(said.Source, e) {
 			record.Withheld = append(record.Withheld, uint32(len(record.Events)))
 		}
 		record.Events = append(record.Events, e)
-		o.bytes += size
+	}
+	var rounds [][]journal.Run
+	for _, run := range all {
+		parts, err := fit(run)
+		if err != nil {
+			return nil, err
+		}
+		for round, part := range parts {
+			if round == len(rounds) {
+				rounds = append(rounds, nil)
+			}
+			rounds[round] = append(rounds[round], part)
+		}
 	}
 	return rounds, nil
 }
 
-func place(rounds [][]journal.Run, round int, run journal.Run) ([][]journal.Run, int) {
-	for len(rounds) <= round {
-		rounds = append(rounds, nil)
+// fit encodes a run, in as many parts as the journal needs to take it.
+func fit(run journal.Run) ([]journal.Run, error) {
+	size, err := run.Encode()
+	if err != nil {
+		return nil, err
 	}
-	rounds[round] = append(rounds[round], run)
-	return rounds, len(rounds[round]) - 1
+	events, half := run.Record.Events, len(run.Record.Events)/2
+	if half == 0 || size <= storage.MaxRecordBytes && len(events) <= plugv1.MaxBatchEvents {
+		return []journal.Run{run}, nil
+	}
+	first := &journalv1.EventsRecord{ReceivedTime: run.Record.ReceivedTime, Events: events[:half]}
+	second := &journalv1.EventsRecord{ReceivedTime: run.Record.ReceivedTime, Events: events[half:]}
+	for _, i := range run.Record.Withheld {
+		if int(i) < half {
+			first.Withheld = append(first.Withheld, i)
+		} else {
+			second.Withheld = append(second.Withheld, i-uint32(half))
+		}
+	}
+	before, err := fit(journal.Run{Channel: run.Channel, Record: first})
+	if err != nil {
+		return nil, err
+	}
+	after, err := fit(journal.Run{Channel: run.Channel, Record: second})
+	return append(before, after...), err
 }
 
-// append stores round after round. What was refused is tried again by itself;
-// what stands is not touched.
-func (in *Intake) append(ctx context.Context, rounds [][]journal.Run) error {
-	for _, runs := range rounds {
+// append stores round after round, and then removes the files. What was refused is tried
+// again by itself; what stands is not touched.
+func (in *Intake) append(ctx context.Context, p prepared) error {
+	for _, runs := range p.rounds {
 		err := in.until(ctx, func() error {
 			sequences, err := in.o.Journal.AppendEvents(ctx, runs)
 			var refused []journal.Run
@@ -138,6 +164,7 @@ func (in *Intake) append(ctx context.Context, rounds [][]journal.Run) error {
 			return err
 		}
 	}
+	in.forget(p.names)
 	return nil
 }
 

@@ -14,6 +14,24 @@ import (
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
+// completes tells whether an event says or needs something that the journal keeps apart
+// from events.
+func completes(e *plugv1.Event) bool {
+	switch k := e.Kind.(type) {
+	case *plugv1.Event_Message:
+		return len(e.Aliases) > 0 || len(e.Reference) > 0
+	case *plugv1.Event_ReactionAdded:
+		return k.ReactionAdded.ReactionId != ""
+	case *plugv1.Event_ReactionRemoved:
+		return k.ReactionRemoved.ReactionId != "" && (k.ReactionRemoved.Reaction == nil || e.MessageId == "")
+	case *plugv1.Event_ReactionsSet:
+		return true
+	case *plugv1.Event_ChannelMigrated:
+		return !e.History
+	}
+	return false
+}
+
 // complete gives an event what only the host knows of it, and remembers what later
 // events may refer to. It is called before the event is appended, so that whoever
 // reads the event finds it. Its error is the context's.
@@ -23,18 +41,15 @@ func (in *Intake) complete(ctx context.Context, c id.Channel, e *plugv1.Event) e
 			return err
 		}
 	}
+	if !completes(e) {
+		return nil
+	}
 	switch k := e.Kind.(type) {
 	case *plugv1.Event_Message:
-		if len(e.Aliases) == 0 && len(e.Reference) == 0 {
-			return nil
-		}
 		return in.until(ctx, func() error {
 			return in.o.Journal.SaveOriginal(ctx, c, &journalv1.OriginalRecord{Id: e.MessageId, Aliases: e.Aliases, Reference: e.Reference, AuthorId: e.Author.GetId()})
 		})
 	case *plugv1.Event_ReactionAdded:
-		if k.ReactionAdded.ReactionId == "" {
-			return nil
-		}
 		return in.until(ctx, func() error {
 			return in.o.Journal.SaveFelt(ctx, c, k.ReactionAdded.ReactionId, &journalv1.FeltRecord{MessageId: e.MessageId, Reaction: k.ReactionAdded.Reaction, User: actor(e)})
 		})
@@ -43,9 +58,7 @@ func (in *Intake) complete(ctx context.Context, c id.Channel, e *plugv1.Event) e
 	case *plugv1.Event_ReactionsSet:
 		return in.completeSet(ctx, c, e, k.ReactionsSet)
 	case *plugv1.Event_ChannelMigrated:
-		if !e.History {
-			return in.follow(ctx, c, id.ChannelSource(k.ChannelMigrated.To))
-		}
+		return in.follow(ctx, c, id.ChannelSource(k.ChannelMigrated.To))
 	}
 	return nil
 }
@@ -69,9 +82,6 @@ func (in *Intake) follow(ctx context.Context, c id.Channel, to id.ChannelSource)
 // completeRemoved finds out which reaction to which message it was, where the
 // network tells only the reaction's own id.
 func (in *Intake) completeRemoved(ctx context.Context, c id.Channel, e *plugv1.Event, r *plugv1.ReactionRemoved) error {
-	if r.ReactionId == "" || r.Reaction != nil && e.MessageId != "" {
-		return nil
-	}
 	return in.until(ctx, func() error {
 		felt, err := in.o.Journal.Felt(ctx, c, r.ReactionId)
 		if errors.Is(err, storage.ErrNotFound) {

@@ -8,8 +8,9 @@
 // host knows (complete.go): its files are in the host's store, a whole set of reactions
 // has its difference, a reaction's own id its message. What is best effort is told at
 // once and not stored.
-// Order and bounds: one answer is stored at a time, and its cursors beside the next
-// one's events, at most one record each cursorGap. Its events are grouped by
+// Order and bounds: one answer is stored at a time, while the next one is prepared
+// (beside.go), and its cursors beside the next one's events, at most one record each
+// cursorGap. Its events are grouped by
 // channel, a channel's run is one record, stored whole or not at all, so a
 // refused append can't leave a later event before an earlier one; it is tried
 // again until it stands, and meanwhile the stream is not read, which stops the

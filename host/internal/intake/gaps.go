@@ -18,16 +18,16 @@ const maxGaps = 100
 // Gaps returns what could not be replayed, oldest first, not to be changed, and a
 // channel that is closed when there is something new.
 func (in *Intake) Gaps() ([]*journalv1.GapRecord, <-chan struct{}) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	in.enter()
+	defer in.leave()
 	return in.gaps, in.changed
 }
 
 // CloseGap notes that nothing more is done to fill a gap: how many messages filled it,
 // and if that is not all, why. Its error is the context's.
 func (in *Intake) CloseGap(ctx context.Context, gap *plugv1.Gap, filled int, lack string) error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	in.enter()
+	defer in.leave()
 	i := slices.IndexFunc(in.gaps, func(g *journalv1.GapRecord) bool { return g.ClosedTime == nil && proto.Equal(g.Gap, gap) })
 	if i < 0 {
 		return nil // it goes on, or is forgotten
@@ -41,8 +41,11 @@ func (in *Intake) CloseGap(ctx context.Context, gap *plugv1.Gap, filled int, lac
 // known, and tells how many those were. They are never bridged, since they are marked as
 // history. Its error is the context's.
 func (in *Intake) Backfill(ctx context.Context, events []*plugv1.Event) (stored int, err error) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	in.enter()
+	defer in.leave()
+	if err := in.stand(); err != nil {
+		return 0, err
+	}
 	var fresh, known []*plugv1.Event
 	for _, e := range events {
 		if in.known.stored(e) {
@@ -52,8 +55,12 @@ func (in *Intake) Backfill(ctx context.Context, events []*plugv1.Event) (stored 
 		}
 	}
 	in.forget(in.names(known))
-	_, err = in.appendEvents(ctx, fresh)
-	return len(fresh), err
+	p, err := in.prepare(ctx, fresh)
+	if err != nil {
+		return 0, err
+	}
+	in.begin(func() error { return in.append(ctx, p) })
+	return len(fresh), in.stand()
 }
 
 // addGaps records gaps that a plug reported.

@@ -96,10 +96,13 @@ type Intake struct {
 	log   hclog.Logger
 	limit int // of what is known: knownEvents
 
-	// mu lets one thing be stored after another: an answer of the stream, a page of
-	// history. Guards all up to pastMu.
-	mu      sync.Mutex
-	files   Files // of the present stream; nil: none
+	// turn has a value while an answer of the stream is taken, or a page of history: one
+	// thing after another. It is no mutex, since its holder waits for the journal, for as
+	// long as that refuses. Guards all up to pastMu, but for what belongs to what is being
+	// stored (beside.go).
+	turn    chan struct{} // capacity 1
+	begun   *begun        // what is being stored; nil: nothing
+	files   Files         // of the present stream; nil: none
 	loaded  bool
 	known   *knowledge
 	last    id.Sequence               // all of the network's events up to here are stored
@@ -116,14 +119,17 @@ type Intake struct {
 
 // New makes the intake of a network.
 func New(o Options) *Intake {
-	return &Intake{o: o, log: o.Logger, limit: knownEvents, known: newKnowledge(knownEvents), past: map[string]cursorPast{}, changed: make(chan struct{})}
+	return &Intake{o: o, log: o.Logger, limit: knownEvents, turn: make(chan struct{}, 1), known: newKnowledge(knownEvents), past: map[string]cursorPast{}, changed: make(chan struct{})}
 }
+
+func (in *Intake) enter() { in.turn <- struct{}{} }
+func (in *Intake) leave() { <-in.turn }
 
 // Open returns the cursors with which the plug resumes. It is called before each
 // Run.
 func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	in.enter()
+	defer in.leave()
 	stored, err := in.o.Journal.Cursors(ctx, in.o.Network)
 	if err != nil {
 		return nil, err
@@ -147,35 +153,55 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 
 // Run stores what a stream says until it ends, and returns why. files may be nil.
 func (in *Intake) Run(ctx context.Context, s Stream, files Files) error {
-	in.mu.Lock()
+	in.enter()
 	in.files = files
-	in.mu.Unlock()
+	in.leave()
 	cursors, finish := in.keep(ctx, s)
 	defer finish()
+	defer in.settle()
 	for {
 		answer, err := s.Recv()
 		if err != nil {
 			return fmt.Errorf("read the plug's stream: %w", err)
 		}
-		named, last, err := in.store(ctx, answer)
-		if err != nil {
+		if err := in.take(ctx, answer, cursors); err != nil {
 			return err
 		}
-		cursors.add(answer.Sequence, last, named)
 	}
 }
 
-// store stores all of an answer but its cursors, and gives those that are to be stored.
-// last is the sequence up to which all of the network's events are stored.
-func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse) (named []*plugv1.Cursor, last id.Sequence, err error) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	fresh, err := in.appendEvents(ctx, answer.Events)
+// take prepares an answer, and stores it once the one before it is stored: beside the next
+// one's being prepared, if it may be. Its error is the context's.
+func (in *Intake) take(ctx context.Context, answer *plugv1.StreamMessagesResponse, c *cursors) error {
+	in.enter()
+	defer in.leave()
+	beside := in.beside(answer)
+	if !beside {
+		if err := in.stand(); err != nil {
+			return err
+		}
+	}
+	events, err := in.prepare(ctx, answer.Events)
 	if err != nil {
-		return nil, 0, err
+		return err
+	}
+	if err := in.stand(); err != nil {
+		return err
+	}
+	in.begin(func() error { return in.store(ctx, answer, events, c) })
+	if beside {
+		return nil
+	}
+	return in.stand()
+}
+
+// store stores an answer whose events are prepared. Its cursors follow by themselves.
+func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesResponse, events prepared, c *cursors) error {
+	if err := in.append(ctx, events); err != nil {
+		return err
 	}
 	if err := in.addGaps(ctx, answer.Gaps); err != nil {
-		return nil, 0, err
+		return err
 	}
 	for _, scope := range answer.CaughtUp {
 		in.known.caughtUp(scope)
@@ -184,5 +210,6 @@ func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesRespon
 	for _, outcome := range answer.Outcomes {
 		in.o.Watcher.Outcome(in.o.Network, outcome)
 	}
-	return in.forward(answer.Cursors, fresh), in.last, nil
+	c.add(answer.Sequence, in.last, in.forward(answer.Cursors, len(events.rounds) > 0))
+	return nil
 }

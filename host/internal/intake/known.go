@@ -154,7 +154,8 @@ type idSet struct {
 	set   map[[2]uint64]struct{}
 	ring  [][2]uint64 // grows up to limit, then wraps
 	next  int
-	limit int // 0: none
+	limit int    // 0: none
+	words []byte // what is hashed; kept for its room
 }
 
 func newIDSet(limit int) *idSet {
@@ -162,13 +163,9 @@ func newIDSet(limit int) *idSet {
 }
 
 func (s *idSet) key(source id.ChannelSource, name string) (key [2]uint64) {
+	s.words = append(append(append(s.words[:0], source...), 0), name...)
 	for i, seed := range s.seeds {
-		var h maphash.Hash
-		h.SetSeed(seed)
-		_, _ = h.WriteString(string(source))
-		_ = h.WriteByte(0)
-		_, _ = h.WriteString(name)
-		key[i] = h.Sum64()
+		key[i] = maphash.Bytes(seed, s.words)
 	}
 	return key
 }
@@ -185,10 +182,11 @@ func (s *idSet) has(source id.ChannelSource, name string) bool {
 // add remembers an id of a channel and tells whether it was known.
 func (s *idSet) add(source id.ChannelSource, name string) bool {
 	key := s.key(source, name)
-	if _, ok := s.set[key]; ok {
+	before := len(s.set)
+	s.set[key] = struct{}{}
+	if len(s.set) == before {
 		return true
 	}
-	s.set[key] = struct{}{}
 	if s.limit == 0 {
 		return false
 	}

@@ -50,31 +50,6 @@ func (j *Journal) BindInstance(ctx context.Context, name id.InstanceName, record
 	return err
 }
 
-// Run is a run of events of one channel, stored whole or not at all.
-type Run struct {
-	Channel id.Channel
-	Record  *journalv1.EventsRecord
-}
-
-// AppendEvents stores runs of different channels of one network. A refused one has sequence 0,
-// and err says why; the others stand.
-func (j *Journal) AppendEvents(ctx context.Context, runs []Run) ([]id.Sequence, error) {
-	if len(runs) > 0 {
-		if err := j.roomFor(ctx, runs[0].Channel.Network); err != nil {
-			return make([]id.Sequence, len(runs)), fmt.Errorf("store events: %w", err)
-		}
-	}
-	entries := make([]storage.Entry, len(runs))
-	for i, run := range runs {
-		data, err := proto.Marshal(run.Record)
-		if err != nil {
-			return make([]id.Sequence, len(runs)), fmt.Errorf("encode events: %w", err)
-		}
-		entries[i] = storage.Entry{Subject: subject.Channel(subject.Events, run.Channel), Data: data}
-	}
-	return j.store.Append(ctx, entries...)
-}
-
 // EventsOf decodes a record of event Lanes or of ReadEvents.
 func EventsOf(r storage.Record) (*journalv1.EventsRecord, error) {
 	return decode(r, &journalv1.EventsRecord{})

@@ -33,7 +33,7 @@ func openMemory(t *testing.T, m *storage.Memory) *Journal {
 // said appends one event.
 func said(t *testing.T, j *Journal, c id.Channel, text string) id.Sequence {
 	t.Helper()
-	s, err := j.AppendEvents(t.Context(), []Run{{c, &journalv1.EventsRecord{Events: []*plugv1.Event{{EventId: text, MessageId: text, Channel: string(c.Source)}}}}})
+	s, err := j.AppendEvents(t.Context(), []Run{{Channel: c, Record: &journalv1.EventsRecord{Events: []*plugv1.Event{{EventId: text, MessageId: text, Channel: string(c.Source)}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func speak(t *testing.T, j *Journal, c id.Channel) (said []id.Sequence) {
 	t.Helper()
 	for i := range tooMuch {
 		record := &journalv1.EventsRecord{Events: []*plugv1.Event{{EventId: fmt.Sprint(i), MessageId: strings.Repeat("x", 4000)}}}
-		sequences, err := j.AppendEvents(t.Context(), []Run{{c, record}})
+		sequences, err := j.AppendEvents(t.Context(), []Run{{Channel: c, Record: record}})
 		switch {
 		case errors.Is(err, storage.ErrFull):
 			return said

@@ -103,8 +103,7 @@ func (l *life) start() {
 	l.stages.Go(func() { _ = l.put.Run(l.ctx) })
 	l.stages.Go(func() { _ = l.drain.Run(l.ctx) })
 	for _, n := range l.run.networks {
-		in := &turns{Intake: intake.New(intake.Options{Network: n.id, Journal: l.journal, Watcher: l.put, Appended: l.gate.Appended, Logger: hclog.NewNullLogger()}),
-			turn: make(chan struct{}, 1)}
+		in := intake.New(intake.Options{Network: n.id, Journal: l.journal, Watcher: l.put, Appended: l.gate.Appended, Logger: hclog.NewNullLogger()})
 		l.plugs.Go(func() {
 			for l.plugCtx.Err() == nil {
 				if p := l.run.launch(l.plugCtx, n); p != nil {
@@ -116,7 +115,7 @@ func (l *life) start() {
 }
 
 // serve is one life of a plug under this host: what host.session does.
-func (l *life) serve(n *network, p *process, in *turns) {
+func (l *life) serve(n *network, p *process, in *intake.Intake) {
 	link := l.run.connect(l, p)
 	defer func() {
 		p.die()
@@ -178,7 +177,7 @@ func (l *life) serve(n *network, p *process, in *turns) {
 	cancel()
 }
 
-func (l *life) serveStream(ctx context.Context, n *network, link Link, in *turns) error {
+func (l *life) serveStream(ctx context.Context, n *network, link Link, in *intake.Intake) error {
 	cursors, err := in.Open(ctx)
 	if err != nil {
 		return err
@@ -189,7 +188,7 @@ func (l *life) serveStream(ctx context.Context, n *network, link Link, in *turns
 	}
 	defer stream.Close()
 	l.put.StreamOpened(n.id)
-	return in.Run(ctx, stream)
+	return in.Run(ctx, stream, nil)
 }
 
 // close waits for everything of the life to end.

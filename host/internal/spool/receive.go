@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"slices"
 
 	"github.com/plughost/plughost/host/internal/files"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
@@ -14,10 +15,8 @@ import (
 // acknowledgement on the plug may use a name again.
 func Names(e *plugv1.Event) []string {
 	var names []string
-	seen := map[string]bool{}
 	note := func(f *plugv1.SpoolFile) error {
-		if name := f.GetName(); name != "" && !seen[name] {
-			seen[name] = true
+		if name := f.GetName(); name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 		return nil
