@@ -59,7 +59,7 @@ var events = []mutation{
 	{
 		name: "intake: a page of history is stored beside an answer",
 		file: "host/internal/intake/gaps.go",
-		old:  "	if err := in.stand(); err != nil {\n		return 0, err\n	}\n",
+		old:  "	in.enter()\n	defer in.leave()\n	if err := in.stand(); err != nil {\n		return 0, err\n	}\n",
 		new:  "",
 	},
 	{
