@@ -196,15 +196,26 @@ func (in *Intake) stored(run journal.Run, s id.Sequence) {
 	}
 }
 
+// A journal that refuses is tried again after at most refusedAgain, since there may be
+// room at any moment; that it refuses is logged each refusedLog.
+const (
+	refusedAgain = time.Second
+	refusedLog   = time.Minute
+)
+
 // until tries something until it succeeds: a journal that refuses stops the
 // plug, and loses nothing.
 func (in *Intake) until(ctx context.Context, try func() error) error {
 	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval = 50*time.Millisecond, 5*time.Second
+	b.InitialInterval, b.MaxInterval = 50*time.Millisecond, refusedAgain
+	var logged time.Time
 	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, try() },
 		backoff.WithBackOff(b), backoff.WithMaxElapsedTime(0),
-		backoff.WithNotify(func(err error, next time.Duration) {
-			in.log.Error("the journal refused; the plug waits", "error", err, "next_try", next)
+		backoff.WithNotify(func(err error, _ time.Duration) {
+			if time.Since(logged) >= refusedLog {
+				logged = time.Now()
+				in.log.Error("the journal refused; the plug waits, and it is tried again about every second", "error", err)
+			}
 		}))
 	return err
 }

@@ -29,6 +29,32 @@ func (j fullUntil) Room() error {
 	return nil
 }
 
+// AppendEvents takes what there is room for.
+func (j fullUntil) AppendEvents(ctx context.Context, runs []journal.Run) ([]id.Sequence, error) {
+	if err := j.Room(); err != nil {
+		return make([]id.Sequence, len(runs)), err
+	}
+	return j.Journal.AppendEvents(ctx, runs)
+}
+
+// D5: once there is room again, a plug that waited for hours goes on within seconds.
+func TestGoesOnWhenThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := fullUntil{open(t), time.Now().Add(3 * time.Hour)}
+		w := &watcher{}
+		in := New(besideOptions(j, w))
+		if _, err := in.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := in.Run(t.Context(), &stream{said("1")}, nil); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		if late := time.Since(j.time); late > 2*time.Second || len(w.events) != 1 {
+			t.Errorf("%d events were stored, %v after there was room", len(w.events), late)
+		}
+	})
+}
+
 // taken notes when the file of an event was taken.
 type taken struct{ at time.Time }
 
