@@ -211,7 +211,7 @@ var puts = []mutation{
 	{
 		name: "put: the journal is not searched for an echo",
 		file: settleFile,
-		old:  "				if base, part, ok := echoOf(e); ok && base == o.id {\n",
+		old:  "				if base, part, ok := echoOf(e); ok && base == as {\n",
 		new:  "				if base, part, ok := echoOf(e); ok && base == o.id && false {\n",
 	},
 	{

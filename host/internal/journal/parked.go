@@ -122,7 +122,7 @@ func (j *Journal) PutBack(p *Parked) *journalv1.Operation {
 	made := proto.CloneOf(parked)
 	made.Id = string(j.OperationID(p.place(), 0, id.HookName(parked.Hook), p.Channel, 0))
 	made.Source = SourceKey(parked.Source, parked.Id)
-	made.PutBack = &journalv1.PutBack{OperationId: parked.Id, Sent: p.Record.Sent, Continuation: p.Record.Continuation}
+	made.PutBack = &journalv1.PutBack{OperationId: parked.Id, Sent: p.Record.Sent, Continuation: p.Record.Continuation, Place: uint64(p.place())}
 	made.Expiry, made.CatchUp = nil, nil
 	return made
 }

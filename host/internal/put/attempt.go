@@ -36,7 +36,9 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		}
 	}
 	defer release()
-	o.findBefore(ctx, slot.Live)
+	if err := o.findBefore(ctx, slot.Live); err != nil {
+		return nil, 0, err
+	}
 	if r, by := o.known(); r != nil {
 		return r, by, nil
 	}

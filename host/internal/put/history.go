@@ -60,19 +60,30 @@ func (o *operation) find(ctx context.Context) (told, again bool) {
 	return told, again
 }
 
-// findBefore asks the network, before what was parked is sent again, what it made under
-// its old id: what is there now needs no person, nor to be sent.
-func (o *operation) findBefore(ctx context.Context, live *Live) {
-	if o.record.PutBack == nil || !live.finds(o.record.Action) || o.attempt.GetUncertain() > 0 {
-		return
+// findBefore finds out, before what was parked is sent again, what it made under its old
+// id: of echoes that came while it was parked and while it waited again, and of the
+// network's history. What is there now needs not be sent. Its error is the context's.
+func (o *operation) findBefore(ctx context.Context, live *Live) error {
+	back := o.record.PutBack
+	if back == nil || o.attempt.GetUncertain() > 0 {
+		return nil
 	}
-	_, _ = o.findIn(ctx, live, o.stage.Moves.Now(o.channel).Source, id.OperationID(o.record.PutBack.OperationId))
+	parked := id.OperationID(back.OperationId)
+	if back.Place > 0 {
+		if err := o.searchAs(ctx, parked, id.Sequence(back.Place)); err != nil {
+			return err
+		}
+	}
+	if live.finds(o.record.Action) {
+		_, _ = o.findIn(ctx, live, o.stage.Moves.Now(o.channel).Source, parked)
+	}
 	if sent := o.sent(); len(sent) > 0 && o.attempt == nil {
 		o.attempt = &journalv1.Attempt{OperationId: string(o.id), NotSent: true, FirstTime: timestamppb.Now()}
 	}
 	if o.attempt != nil {
 		o.attempt.Sent = o.sent()
 	}
+	return nil
 }
 
 // findIn is find in one channel, under one of the operation's ids.

@@ -18,7 +18,8 @@ import (
 // before the event is yielded (O1, O4).
 //
 // Of a person who puts it back and of what says that it was sent, the one wins that is
-// durable first. What was put back before is sent, whatever is heard then.
+// durable first. What was put back before is looked for once more when its turn has come
+// (findBefore), and is not sent if it is there by then.
 
 // maxListened is of how many parked operations late word is listened for: the newest.
 const maxListened = 10_000

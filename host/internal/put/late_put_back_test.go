@@ -102,31 +102,84 @@ func TestPutBackOrLateWord(t *testing.T) {
 	}
 }
 
-// D3: a put-back that was accepted has won, though a crash came before that was noted.
-func TestPutBackOverACrashBeforeLateWord(t *testing.T) {
+// D3: a put-back that was accepted has won, though a crash came before that was noted. What
+// it puts back is not sent again all the same, if that turns out to have been sent while it
+// waited its turn: before the crash or after, while the plug is there or not.
+func TestPutBackThatNeedNotBeSent(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after bool // an echo comes before the crash, after it
+		want          []string
+	}{
+		"an echo before": {before: true, want: []string{"say in front"}},
+		"an echo after":  {after: true, want: []string{"say in front"}},
+		"no echo":        {want: []string{"say in front", "say one"}},
+	} {
+		inBubble(t, nil, func(w *world) {
+			w.up()
+			op := say("m", "ann", "one")
+			w.park(op)
+			w.down()
+			w.accept(say("n", "ann", "in front")) // so that its turn comes later
+			w.refuses.Store(new("parked."))
+			if as, err := accept.New(w.journal).PutBack(w.t.Context(), id.OperationID(op.Id)); err == nil {
+				t.Fatalf("%s: it was put back as %s without a record", name, as)
+			}
+			e := echo(op, "late")
+			if c.before {
+				w.stores(e)
+			}
+			w.store = w.store.Restart()
+			w.stop()
+			w.refuses.Store(nil)
+			w.start()
+			if c.after {
+				w.stage.Appended(here, w.stores(e), e)
+			}
+			w.want()
+			w.up()
+			w.want(c.want...)
+			p, err := w.journal.ParkedOperation(w.t.Context(), id.OperationID(op.Id))
+			if err != nil || p.Record.Resolution != journalv1.Resolution_RESOLUTION_PUT_BACK {
+				t.Fatalf("%s: it became %v, %v", name, p, err)
+			}
+			r, err := accept.New(w.journal).Find(w.t.Context(), id.OperationID(p.Record.PutBackId))
+			if err != nil || r.Outcome != journalv1.Outcome_OUTCOME_SENT {
+				t.Errorf("%s: what put it back became %+v, %v", name, r, err)
+			}
+			if c.before || c.after {
+				if len(r.Receipts) != 1 || r.Receipts[0].Id != "late" {
+					t.Errorf("%s: its receipts are %v", name, r.Receipts)
+				}
+				if k, err := w.stage.Canonical(w.t.Context(), id.Message{Channel: here, ID: "late"}); err != nil || k.Id != op.Source.Id {
+					t.Errorf("%s: the message is known as %v, %v", name, k, err)
+				}
+			}
+		})
+	}
+}
+
+// D3: parts that were heard of while it waited are not sent again.
+func TestPutBackInPart(t *testing.T) {
 	inBubble(t, nil, func(w *world) {
 		w.up()
 		op := say("m", "ann", "one")
 		w.park(op)
 		w.down()
-		w.accept(say("n", "ann", "in front")) // so that its turn comes later
-		w.refuses.Store(new("parked."))
-		if as, err := accept.New(w.journal).PutBack(w.t.Context(), id.OperationID(op.Id)); err == nil {
-			t.Fatalf("it was put back as %s without a record", as)
+		w.putBack(op.Id)
+		e := echo(op, "part2")
+		e.OperationId += "-2"
+		w.stores(e)
+		var sent []string
+		w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+			for _, s := range r.Sent {
+				sent = append(sent, fmt.Sprint(s.Part, s.Receipt.Id))
+			}
+			return nil
 		}
-		e := echo(op, "late")
-		stored := w.stores(e)
-		w.store = w.store.Restart()
-		w.stop()
-		w.refuses.Store(nil)
-		w.start()
-		w.stage.Appended(here, stored, e)
-		w.want()
 		w.up()
-		w.want("say in front", "say one")
-		p, err := w.journal.ParkedOperation(w.t.Context(), id.OperationID(op.Id))
-		if err != nil || p.Record.Resolution != journalv1.Resolution_RESOLUTION_PUT_BACK {
-			t.Errorf("it became %v, %v", p, err)
+		w.want("say one")
+		if got := strings.Join(sent, " "); got != "2part2" {
+			t.Errorf("put back with %q", got)
 		}
 	})
 }

@@ -92,17 +92,22 @@ func (o *operation) await(ctx context.Context) (*plugv1.PutResponse, journalv1.S
 
 // search reads the journal for echoes since the first attempt that may have been
 // sent. It finds those that Appended was not told of: they came before the host
-// was started, or their append was cut off as the plug died. It looks in all
-// channels, since a message may land elsewhere. Its error is the context's.
+// was started, or their append was cut off as the plug died. Its error is the context's.
 func (o *operation) search(ctx context.Context) error {
+	return o.searchAs(ctx, o.id, id.Sequence(o.attempt.Noted))
+}
+
+// searchAs reads the journal for echoes with one of the operation's ids that came after a
+// record. It looks in all channels, since a message may land elsewhere.
+func (o *operation) searchAs(ctx context.Context, as id.OperationID, after id.Sequence) error {
 	for {
-		err := o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, id.Sequence(o.attempt.Noted)+1, func(_ id.Channel, r storage.Record) bool {
+		err := o.stage.Journal.ReadEvents(ctx, id.Channel{Network: o.channel.Network}, after+1, func(_ id.Channel, r storage.Record) bool {
 			record, err := journal.EventsOf(r)
 			if err != nil {
 				o.log.Error("journal record not readable; passed over", "error", err)
 			}
 			for _, e := range record.GetEvents() {
-				if base, part, ok := echoOf(e); ok && base == o.id {
+				if base, part, ok := echoOf(e); ok && base == as {
 					o.echoed(part, e)
 				}
 			}

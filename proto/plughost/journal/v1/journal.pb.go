@@ -1007,7 +1007,10 @@ type PutBack struct {
 	// Parts that it is known to have sent, which are not sent again.
 	Sent []*v1.SentPart `protobuf:"bytes,2,rep,name=sent,proto3" json:"sent,omitempty"`
 	// The plug's continuation behind them.
-	Continuation  []byte `protobuf:"bytes,3,opt,name=continuation,proto3" json:"continuation,omitempty"`
+	Continuation []byte `protobuf:"bytes,3,opt,name=continuation,proto3" json:"continuation,omitempty"`
+	// Journal sequence of the record by which it was parked. What was heard of it until then
+	// is in that record; an echo of it that came later may stand behind.
+	Place         uint64 `protobuf:"varint,4,opt,name=place,proto3" json:"place,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1061,6 +1064,13 @@ func (x *PutBack) GetContinuation() []byte {
 		return x.Continuation
 	}
 	return nil
+}
+
+func (x *PutBack) GetPlace() uint64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
 }
 
 // OperationsRecord is a run of operations of one channel, accepted together.
@@ -2434,11 +2444,12 @@ const file_plughost_journal_v1_journal_proto_rawDesc = "" +
 	"\aCatchUp\x122\n" +
 	"\amax_age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12!\n" +
 	"\fmax_messages\x18\x02 \x01(\rR\vmaxMessages\x127\n" +
-	"\tsaid_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bsaidTime\"\x80\x01\n" +
+	"\tsaid_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bsaidTime\"\x96\x01\n" +
 	"\aPutBack\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12.\n" +
 	"\x04sent\x18\x02 \x03(\v2\x1a.plughost.plug.v1.SentPartR\x04sent\x12\"\n" +
-	"\fcontinuation\x18\x03 \x01(\fR\fcontinuation\"R\n" +
+	"\fcontinuation\x18\x03 \x01(\fR\fcontinuation\x12\x14\n" +
+	"\x05place\x18\x04 \x01(\x04R\x05place\"R\n" +
 	"\x10OperationsRecord\x12>\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x1e.plughost.journal.v1.OperationR\n" +

@@ -91,7 +91,8 @@ type MessageServiceClient interface {
 	// same again puts nothing back twice: the answer names the same new operations.
 	// INVALID_ARGUMENT: nothing is selected. NOT_FOUND: one of the operations is not
 	// parked; FAILED_PRECONDITION: one was dropped, or turned out to have been sent; none
-	// was put back then. What turns out so only once it is put back is sent again.
+	// was put back then. What turns out so while it waits its turn again is not sent, and
+	// ends as sent all the same.
 	RetryParked(context.Context, *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error)
 	// DropParked gives parked actions up for good. The same again does nothing more.
 	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back, or turned out to
@@ -265,7 +266,8 @@ type MessageServiceHandler interface {
 	// same again puts nothing back twice: the answer names the same new operations.
 	// INVALID_ARGUMENT: nothing is selected. NOT_FOUND: one of the operations is not
 	// parked; FAILED_PRECONDITION: one was dropped, or turned out to have been sent; none
-	// was put back then. What turns out so only once it is put back is sent again.
+	// was put back then. What turns out so while it waits its turn again is not sent, and
+	// ends as sent all the same.
 	RetryParked(context.Context, *v1.RetryParkedRequest) (*v1.RetryParkedResponse, error)
 	// DropParked gives parked actions up for good. The same again does nothing more.
 	// Errors as of RetryParked; FAILED_PRECONDITION: one was put back, or turned out to
