@@ -16,6 +16,7 @@ import (
 type directory struct {
 	mu      sync.Mutex
 	entries map[id.InstanceName]*entry
+	version uint64        // counts changes
 	changed chan struct{} // closed at every change
 	moves   *moves.Moves  // nil until Run
 }
@@ -45,6 +46,7 @@ func (d *directory) change(name id.InstanceName, do func(*entry)) {
 		d.entries[name] = e
 	}
 	do(e)
+	d.version++
 	close(d.changed)
 	d.changed = make(chan struct{})
 }
@@ -60,6 +62,7 @@ func (d *directory) claim(name id.InstanceName, n id.NetworkID) (other id.Instan
 		}
 	}
 	d.entries[name].running, d.entries[name].network = true, n
+	d.version++
 	return "", true
 }
 
@@ -138,6 +141,13 @@ func (d *directory) Canonical(c hook.Channel) hook.Channel {
 	return c
 }
 
+// Version changes whenever what Canonical gives may have changed.
+func (d *directory) Version() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.version + d.moves.Version() // neither ever falls
+}
+
 // Now gives a channel the source that it has now.
 func (d *directory) Now(c hook.Channel) hook.Channel {
 	c, network, moves := d.literal(c)
@@ -163,6 +173,7 @@ func (d *directory) follow(m *moves.Moves) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.moves = m
+	d.version++
 }
 
 func (e *entry) canonical(s id.ChannelSource) id.ChannelSource {

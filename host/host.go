@@ -225,7 +225,7 @@ func (h *Host) openStages(ctx context.Context, store storage.Store, run *running
 			return nil, err
 		}
 	}
-	bridge, err := conversation.New(h.conversations, h.directory.Canonical, newPeople(h.journal, h.directory, h.log))
+	bridge, err := conversation.New(h.conversations, h.directory, newPeople(h.journal, h.directory, h.log))
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type Moves struct {
 	journal Journal
 
 	mu       sync.RWMutex
+	version  uint64
 	networks map[id.NetworkID]*network
 }
 
@@ -86,6 +87,7 @@ func (n *network) now(home id.ChannelSource) id.ChannelSource {
 func (m *Moves) Named(n id.NetworkID, sources []id.ChannelSource) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.version++
 	of := m.network(n)
 	of.named = map[id.ChannelSource]bool{}
 	for _, s := range sources {
@@ -118,8 +120,19 @@ func (m *Moves) Moved(ctx context.Context, from id.Channel, to id.ChannelSource)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.version++
 	m.network(from.Network).add(move.Home, to)
 	return nil
+}
+
+// Version changes whenever what Home and Now answer may have changed.
+func (m *Moves) Version() uint64 {
+	if m == nil {
+		return 0
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.version
 }
 
 // Home is the channel under which everything of c is kept.

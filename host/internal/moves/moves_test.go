@@ -67,6 +67,27 @@ func TestMovesAreFollowed(t *testing.T) {
 	}
 }
 
+// Whoever keeps what Home and Now answered is told by the version that it may be another.
+func TestVersion(t *testing.T) {
+	m := open(t, storage.NewMemory())
+	last := m.Version()
+	changed := func(what string, want bool) {
+		t.Helper()
+		if now := m.Version(); (now != last) != want {
+			t.Errorf("%s: the version was %d and is %d", what, last, now)
+		}
+		last = m.Version()
+	}
+	move(t, m, "a", "b")
+	changed("moved", true)
+	move(t, m, "a", "b")
+	changed("said again", false)
+	m.Named("net", []id.ChannelSource{"b"})
+	changed("named", true)
+	m.Home(at("b"))
+	changed("asked", false)
+}
+
 // A source that the config names stays a home, though another channel has moved there:
 // the two are one from then on.
 func TestNamedSourceStaysAHome(t *testing.T) {

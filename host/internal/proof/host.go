@@ -89,13 +89,19 @@ func (l *life) open() error {
 	if err := l.put.Open(l.ctx); err != nil {
 		return fmt.Errorf("open put: %w", err)
 	}
-	bridge, err := conversation.New(conversations(), func(c hook.Channel) hook.Channel { return c }, nil)
+	bridge, err := conversation.New(conversations(), asWritten{}, nil)
 	if err != nil {
 		return err
 	}
 	l.drain = drain.New(&watchedHook{Hook: bridge, life: l}, l.journal, watched, l.put, directory{l.run}, hclog.NewNullLogger())
 	return l.drain.Open(l.ctx)
 }
+
+// asWritten are channels whose canonical sources are those of the config.
+type asWritten struct{}
+
+func (asWritten) Canonical(c hook.Channel) hook.Channel { return c }
+func (asWritten) Version() uint64                       { return 0 }
 
 // start runs the stages and keeps the plugs alive.
 func (l *life) start() {

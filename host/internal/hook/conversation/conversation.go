@@ -59,8 +59,13 @@ type Conversation struct {
 	Deletes Deletes
 }
 
-// Canonical gives a channel of the config its canonical source.
-type Canonical func(hook.Channel) hook.Channel
+// Channels knows the channels of the config.
+type Channels interface {
+	// Canonical gives a channel its canonical source.
+	Canonical(hook.Channel) hook.Channel
+	// Version changes whenever what Canonical gives may have changed.
+	Version() uint64
+}
 
 // People remembers whom the names mean that we show on a network.
 type People interface {
@@ -75,13 +80,13 @@ type People interface {
 // Hook bridges conversations. Safe for concurrent use.
 type Hook struct {
 	conversations []Conversation
-	canonical     Canonical
+	hearing       hearing
 	people        People
 	recent        *recent
 }
 
 // New makes the hook. people may be nil: then nobody of another network is mentioned.
-func New(conversations []Conversation, canonical Canonical, people People) (*Hook, error) {
+func New(conversations []Conversation, channels Channels, people People) (*Hook, error) {
 	for _, c := range conversations {
 		for i, m := range c.Members {
 			if slices.ContainsFunc(c.Members[:i], func(o Member) bool { return o.Channel == m.Channel }) {
@@ -89,7 +94,7 @@ func New(conversations []Conversation, canonical Canonical, people People) (*Hoo
 			}
 		}
 	}
-	return &Hook{conversations: conversations, canonical: canonical, people: people, recent: newRecent(recentMessages)}, nil
+	return &Hook{conversations: conversations, hearing: hearing{channels: channels}, people: people, recent: newRecent(recentMessages)}, nil
 }
 
 // Name implements hook.Hook.
@@ -138,17 +143,10 @@ func (h *Hook) ReceiveBestEffort(d *hook.Delivery) (sends []hook.Send) {
 
 // others calls do for each member that hears what is said in the delivery's channel.
 func (h *Hook) others(d *hook.Delivery, do func(*Conversation, Member)) {
-	for ci := range h.conversations {
-		c := &h.conversations[ci]
-		from := slices.IndexFunc(c.Members, func(m Member) bool {
-			return m.Direction != Out && h.canonical(m.Channel) == d.Channel
-		})
-		if from < 0 {
-			continue
-		}
-		for i, m := range c.Members {
-			if i != from && m.Direction != In {
-				do(c, m)
+	for _, p := range h.hearing.places(h.conversations, d.Channel) {
+		for i, m := range p.conversation.Members {
+			if i != p.member && m.Direction != In {
+				do(p.conversation, m)
 			}
 		}
 	}

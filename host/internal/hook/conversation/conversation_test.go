@@ -15,7 +15,29 @@ func channel(plug, source string) hook.Channel {
 	return hook.Channel{Plug: id.InstanceName(plug), Source: id.ChannelSource(source)}
 }
 
-func same(c hook.Channel) hook.Channel { return c }
+// called gives channels the canonical sources that it has now; others have the one that
+// is written.
+type called struct {
+	now     map[hook.Channel]id.ChannelSource
+	version uint64
+}
+
+func (c *called) Version() uint64 { return c.version }
+
+func (c *called) Canonical(at hook.Channel) hook.Channel {
+	if source, ok := c.now[at]; ok {
+		at.Source = source
+	}
+	return at
+}
+
+func (c *called) change(at hook.Channel, source id.ChannelSource) {
+	if c.now == nil {
+		c.now = map[hook.Channel]id.ChannelSource{}
+	}
+	c.now[at] = source
+	c.version++
+}
 
 // said makes a delivery of a text in a channel.
 func said(c hook.Channel, text string, change ...func(*hook.Delivery)) *hook.Delivery {
@@ -41,7 +63,7 @@ func receive(t *testing.T, h *Hook, d *hook.Delivery) []hook.Send {
 
 func three(t *testing.T, members ...Member) *Hook {
 	t.Helper()
-	h, err := New([]Conversation{{Name: "dev", Members: members}}, same, nil)
+	h, err := New([]Conversation{{Name: "dev", Members: members}}, &called{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,26 +131,36 @@ func TestDirections(t *testing.T) {
 	}
 }
 
-// A member is found by its canonical source, whatever the config wrote.
+// A member is found by its canonical source, whatever the config wrote, also when that is
+// another than it was.
 func TestCanonicalSource(t *testing.T) {
-	written, canonical := channel("irc", "#Dev"), channel("irc", "#dev")
-	h, err := New([]Conversation{{Members: []Member{{Channel: written}, {Channel: channel("x", "y")}}}}, func(c hook.Channel) hook.Channel {
-		if c == written {
-			return canonical
-		}
-		return c
-	}, nil)
+	written, other, sources := channel("irc", "#Dev"), channel("irc", "#ops"), &called{}
+	h, err := New([]Conversation{
+		{Members: []Member{{Channel: written}, {Channel: channel("x", "y")}}},
+		{Members: []Member{{Channel: channel("x", "z")}, {Channel: other}, {Channel: channel("x", "z2")}}},
+	}, sources, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(receive(t, h, said(canonical, "x"))) != 1 {
-		t.Error("a message in the canonical channel was not bridged")
+	hears := func(c hook.Channel, want int) {
+		t.Helper()
+		if got := len(receive(t, h, said(c, "x"))); got != want {
+			t.Errorf("what is said in %s goes to %d channels, want %d", c, got, want)
+		}
 	}
+	hears(written, 1) // as written, since nothing else is known
+	sources.change(written, "#dev")
+	hears(channel("irc", "#dev"), 1)
+	hears(written, 0)
+	hears(other, 2)
+	sources.change(other, "#dev") // both are one now
+	hears(channel("irc", "#dev"), 3)
+	hears(other, 0)
 }
 
 func TestChannelTwice(t *testing.T) {
 	a := channel("irc", "#dev")
-	_, err := New([]Conversation{{Name: "dev", Members: []Member{{Channel: a}, {Channel: a}}}}, same, nil)
+	_, err := New([]Conversation{{Name: "dev", Members: []Member{{Channel: a}, {Channel: a}}}}, &called{}, nil)
 	if err == nil || !strings.Contains(err.Error(), `conversation "dev" has channel "irc/#dev" twice`) {
 		t.Errorf("err = %v", err)
 	}

@@ -85,7 +85,7 @@ func TestDeletes(t *testing.T) {
 		deletes        Deletes
 		original, copy int
 	}{{DeletesOrigin, 2, 0}, {DeletesAny, 2, 2}, {DeletesNone, 0, 0}} {
-		h, err := New([]Conversation{{Members: []Member{{Channel: a}, {Channel: b}, {Channel: c}}, Deletes: of.deletes}}, same, nil)
+		h, err := New([]Conversation{{Members: []Member{{Channel: a}, {Channel: b}, {Channel: c}}, Deletes: of.deletes}}, &called{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func (c *crowd) NetworkOf(name id.InstanceName) id.NetworkID { return c.networks
 func TestMentions(t *testing.T) {
 	a, b, c := channel("irc", "#dev"), channel("xmpp", "dev"), channel("chat", "dev")
 	people := &crowd{networks: map[id.InstanceName]id.NetworkID{"irc": "irc", "xmpp": "xmpp", "chat": "chat"}, known: map[string]*plugv1.User{}, of: map[string]id.NetworkID{}}
-	h, err := New([]Conversation{{Members: []Member{{Channel: a}, {Channel: b}, {Channel: c}}}}, same, people)
+	h, err := New([]Conversation{{Members: []Member{{Channel: a}, {Channel: b}, {Channel: c}}}}, &called{}, people)
 	if err != nil {
 		t.Fatal(err)
 	}
