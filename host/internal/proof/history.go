@@ -115,8 +115,8 @@ func (w *witness) finishGaps(ch *channel) {
 		return
 	}
 	for name, e := range ch.entries {
-		if e.event.GetMessage() == nil {
-			continue
+		if e.event.GetMessage() == nil || !ch.made[id.ChannelSource(e.event.Channel)] {
+			continue // or nobody could tell the host whose it is
 		}
 		if m := messageName(e.event); !e.twice && !ch.ids[m] && !ch.pastIDs[m] {
 			w.breachLocked("D1", "%s: event %s, message %s, was lost, and the network's history has it", ch.id, name, m)

@@ -127,6 +127,13 @@ func (w *witness) storedMove(to id.Channel, home id.ChannelSource) {
 	ch.durable, ch.made[to.Source] = to.Source, true
 }
 
+// told tells whether the host was told of a channel's source.
+func (w *witness) told(c id.Channel) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.channel(c).made[c.Source]
+}
+
 // confirmedMove is told a move that the host knows to be durable: it is followed from now.
 // A plug whose answer to Start told of two may say the first after that: the host can't know
 // that the channel doesn't go back, and follows that until it is told of the second.

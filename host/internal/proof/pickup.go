@@ -113,11 +113,16 @@ func (p *process) resumed(cursors []*plugv1.Cursor) map[id.ChannelSource]int {
 	return resumed
 }
 
-// sayGaps says that a channel can't be replayed, under each of the sources that it has
-// had; it tells whether the process lives.
+// sayGaps says that a channel can't be replayed, under each of the sources that it has had,
+// but for those that it went through before anyone could tell the host: of such a source
+// nobody knows whose it is. It tells whether the process lives.
 func (p *process) sayGaps(s id.ChannelSource, until int) bool {
 	for moves := range movesOf(p.net.sourceAt(s, until)) + 1 {
-		gap := &plugv1.Gap{Scope: string(sourceOf(s, moves)), Until: timestamppb.New(p.began), Reason: "it can't replay"}
+		source := sourceOf(s, moves)
+		if !p.run.witness.told(id.Channel{Network: p.net.id, Source: source}) {
+			continue
+		}
+		gap := &plugv1.Gap{Scope: string(source), Until: timestamppb.New(p.began), Reason: "it can't replay"}
 		if !p.emit(&item{gap: gap}) {
 			return false
 		}
