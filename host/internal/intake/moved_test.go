@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,7 @@ import (
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/journal"
 	"github.com/plughost/plughost/host/internal/journal/storage"
+	"github.com/plughost/plughost/host/internal/moves"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
@@ -65,5 +67,30 @@ func TestRefusedBesideItsNamesake(t *testing.T) {
 				t.Errorf("%s: stored are events of %q, want of %q", name, got, want)
 			}
 		})
+	}
+}
+
+// What only a resume repeats is forgotten when the plug has caught up, also if it went on
+// from the cursor of a source that its channel has left.
+func TestCatchUpUnderANewSource(t *testing.T) {
+	j := open(t)
+	m, err := moves.Open(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := id.Channel{Network: "n", Source: "old"}
+	if err := errors.Join(m.Moved(t.Context(), old, "new"), j.SaveCursors(t.Context(), "n", []journal.Cursor{{Cursor: &plugv1.Cursor{Scope: "old"}}})); err != nil {
+		t.Fatal(err)
+	}
+	in := New(Options{Network: "n", Journal: j, Watcher: &watcher{}, Moves: m, Appended: func(id.NetworkID, id.Sequence) {}, Logger: hclog.NewNullLogger()})
+	if _, err := in.Open(t.Context()); err != nil || in.known.resumed == nil {
+		t.Fatalf("opened: %v", err)
+	}
+	s := &stream{answers: []*plugv1.StreamMessagesResponse{{Sequence: 1, CaughtUp: []string{"new"}}}}
+	if err := in.Run(t.Context(), s, nil); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if in.known.resumed != nil {
+		t.Error("what the plug might say again is still known, though it has caught up")
 	}
 }
