@@ -40,6 +40,7 @@ const (
 	Migrated
 	MigratedWaiting
 	MigratedInPut
+	MigratedBack
 	DiedMoving
 	situations
 )
@@ -51,7 +52,7 @@ func (s Situation) String() string {
 		"uncertain, parked", "parked, and turned out to have been sent",
 		"begun as soon as the rate lets it", "uncertain, settled by history", "message of a gap stored", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
 		"answer of the journal lost", "sent in part", "second message withheld", "stream opened anew", "plug died", "host died",
-		"channel migrated", "migrated while operations waited", "migrated while a Put was under way", "host died between a move's record and its event",
+		"channel migrated", "migrated while operations waited", "migrated while a Put was under way", "migrated back", "host died between a move's record and its event",
 	}[s]
 }
 

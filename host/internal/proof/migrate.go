@@ -2,7 +2,6 @@ package proof
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,12 +12,10 @@ import (
 // mostMoves is how often a channel migrates at the most.
 const mostMoves = 2
 
-// sourceOf names a channel that has migrated a number of times: x, x2, x3.
-func sourceOf(home id.ChannelSource, moves int) id.ChannelSource {
-	if moves == 0 {
-		return home
-	}
-	return id.ChannelSource(fmt.Sprintf("%s%d", home, moves+1))
+// move is one migration: x goes on as x2, that as x3, or as x again.
+type move struct {
+	place int // in the log, of the event that tells of it
+	to    id.ChannelSource
 }
 
 // homeOf is the source that a channel had first.
@@ -26,50 +23,55 @@ func homeOf(s id.ChannelSource) id.ChannelSource {
 	return id.ChannelSource(strings.TrimRight(string(s), "0123456789"))
 }
 
-// movesOf is how often a channel has migrated that is called so.
-func movesOf(s id.ChannelSource) int {
-	n, err := strconv.Atoi(string(s[len(homeOf(s)):]))
-	if err != nil {
-		return 0 // the first source has no number
-	}
-	return n - 1
-}
-
 // now is the source that the channel has.
-func (l *channelLog) now() id.ChannelSource { return sourceOf(l.source, len(l.moves)) }
+func (l *channelLog) now() id.ChannelSource { return l.names(len(l.shown))[len(l.moves)] }
 
-// asOf is the source that the channel had at a place of its log.
-func (l *channelLog) asOf(place int) id.ChannelSource {
-	moves := 0
-	for moves < len(l.moves) && l.moves[moves] < place {
-		moves++
+// names lists the sources that the channel has had up to a place of its log, one after
+// the other.
+func (l *channelLog) names(place int) []id.ChannelSource {
+	names := []id.ChannelSource{l.source}
+	for _, m := range l.moves {
+		if m.place < place {
+			names = append(names, m.to)
+		}
 	}
-	return sourceOf(l.source, moves)
+	return names
 }
 
-// sourceAt is asOf for whoever doesn't hold the lock.
-func (n *network) sourceAt(s id.ChannelSource, place int) id.ChannelSource {
+// names is that of a log for whoever doesn't hold the lock.
+func (n *network) names(s id.ChannelSource, place int) []id.ChannelSource {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.rooms[s].asOf(place)
+	return n.rooms[s].names(place)
 }
 
-// migrate has a channel go on under another source. The old one takes no messages any
-// more; what was taken there may be shown there still.
-func (n *network) migrate(s id.ChannelSource) {
+// sourceAt is the source that a channel had at a place of its log.
+func (n *network) sourceAt(s id.ChannelSource, place int) id.ChannelSource {
+	names := n.names(s, place)
+	return names[len(names)-1]
+}
+
+// migrate has a channel go on under another source, or with back under its first one if it
+// has left that. The old one takes no messages any more; what was taken there may be shown
+// there still.
+func (n *network) migrate(s id.ChannelSource, back bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.rooms[s]
 	if len(l.moves) == mostMoves {
 		return
 	}
-	from := l.now()
-	l.moves = append(l.moves, len(l.shown))
+	from, to := l.now(), id.ChannelSource(fmt.Sprintf("%s%d", s, len(l.moves)+2))
+	if back && from != s {
+		to = s
+		n.run.count(MigratedBack)
+	}
 	n.run.witness.migrates(id.Channel{Network: n.id, Source: s})
 	n.show(l, &entry{event: &plugv1.Event{
 		EventId: "e" + l.nextID(from), Channel: string(from), Own: plugv1.Own_OWN_NO,
-		Kind: &plugv1.Event_ChannelMigrated{ChannelMigrated: &plugv1.ChannelMigrated{To: string(l.now())}},
+		Kind: &plugv1.Event_ChannelMigrated{ChannelMigrated: &plugv1.ChannelMigrated{To: string(to)}},
 	}})
+	l.moves = append(l.moves, move{len(l.shown) - 1, to})
 }
 
 // started is the plug's answer to Start about a channel that it was asked for: where it

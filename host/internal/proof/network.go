@@ -79,7 +79,7 @@ type channelLog struct {
 	source id.ChannelSource // the first one
 	shown  []*entry
 	ids    map[id.ChannelSource]int
-	moves  []int  // places of the events that told that it goes on under another source
+	moves  []move
 	text   string // said last
 }
 

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"encoding/json"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -117,8 +118,9 @@ func (p *process) resumed(cursors []*plugv1.Cursor) map[id.ChannelSource]int {
 // but for those that it went through before anyone could tell the host: of such a source
 // nobody knows whose it is. It tells whether the process lives.
 func (p *process) sayGaps(s id.ChannelSource, until int) bool {
-	for moves := range movesOf(p.net.sourceAt(s, until)) + 1 {
-		source := sourceOf(s, moves)
+	names := p.net.names(s, until)
+	slices.Sort(names)
+	for _, source := range slices.Compact(names) {
 		if !p.run.witness.told(id.Channel{Network: p.net.id, Source: source}) {
 			continue
 		}

@@ -219,7 +219,7 @@ func (r *run) do(step Step) {
 			r.down, r.crashIn, r.crashKind = step.For, step.Count, "moved"
 			r.mu.Unlock()
 		}
-		n.migrate(c.Source)
+		n.migrate(c.Source, step.Back)
 	case StopHost:
 		select {
 		case r.stopped <- step.For:

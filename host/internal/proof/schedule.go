@@ -101,6 +101,7 @@ type Step struct {
 	Count   int
 	Kind    string
 	Lost    bool
+	Back    bool // Migrate: to the channel's first source, if it has left that
 }
 
 // Fate is what becomes of one attempt to send a copy. The zero value is the good
@@ -150,6 +151,9 @@ func (s Schedule) String() string {
 			fmt.Fprintf(&b, " %d of %q, stored: %v", step.Count, step.Kind, step.Lost)
 		default:
 			fmt.Fprintf(&b, " in %s", room(step.Network, step.Channel))
+		}
+		if step.Do == Migrate && step.Back {
+			b.WriteString(", back if it was elsewhere")
 		}
 		if step.Do == Migrate && step.Count > 0 {
 			fmt.Fprintf(&b, ", and the host dies at its record %d, for %v", step.Count, step.For)
