@@ -13,6 +13,7 @@ const (
 	gateFile       = "host/internal/gate/gate.go"
 	intakeFile     = "host/internal/intake/intake.go"
 	appendFile     = "host/internal/intake/append.go"
+	completeFile   = "host/internal/intake/complete.go"
 	knownFile      = "host/internal/intake/known.go"
 	drainFile      = "host/internal/drain/drain.go"
 	operationFile  = "host/internal/put/operation.go"
@@ -30,7 +31,7 @@ const (
 	operationsFile = "host/internal/journal/operations.go"
 )
 
-var mutations = slices.Concat(events, puts, records)
+var mutations = slices.Concat(events, puts, records, moving)
 
 // puts: what is sent, and what becomes of it.
 var puts = []mutation{

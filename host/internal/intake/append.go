@@ -180,12 +180,18 @@ func (in *Intake) standing(ctx context.Context, run journal.Run) (s id.Sequence,
 			return err
 		}
 		record, err := journal.EventsOf(r)
-		if err == nil && len(record.Events) > 0 && record.Events[0].EventId == run.Record.Events[0].EventId {
+		if err == nil && len(record.Events) > 0 && same(record.Events[0], run.Record.Events[0]) {
 			s = r.Sequence
 		}
 		return nil
 	})
 	return s, err
+}
+
+// same tells whether two events of a channel are one: under another source that it has had
+// the same id is another's, and what came as history may come live.
+func same(a, b *plugv1.Event) bool {
+	return a.EventId == b.EventId && a.Channel == b.Channel && a.History == b.History
 }
 
 func (in *Intake) stored(run journal.Run, s id.Sequence) {

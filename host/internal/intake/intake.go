@@ -204,7 +204,9 @@ func (in *Intake) store(ctx context.Context, answer *plugv1.StreamMessagesRespon
 		return err
 	}
 	for _, scope := range answer.CaughtUp {
-		in.known.caughtUp(scope)
+		for _, name := range in.o.Moves.Names(id.Channel{Network: in.o.Network, Source: id.ChannelSource(scope)}) {
+			in.known.caughtUp(string(name)) // it may have resumed under an older source
+		}
 		in.o.Watcher.CaughtUp(in.o.Network, id.ChannelSource(scope))
 	}
 	for _, outcome := range answer.Outcomes {

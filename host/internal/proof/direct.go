@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -52,7 +53,11 @@ func (d *direct) Put(ctx context.Context, r *plugv1.PutRequest, timeout time.Dur
 	if err != nil {
 		return failed(plugv1.Verdict_VERDICT_UNCERTAIN, err.Error())
 	}
-	return proto.CloneOf(response)
+	response = proto.CloneOf(response)
+	for _, receipt := range response.GetReceipts() {
+		receipt.Channel = cmp.Or(receipt.Channel, r.Channel)
+	}
+	return response
 }
 
 // Quiesce implements Link.

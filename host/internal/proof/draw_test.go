@@ -35,6 +35,7 @@ func drawNetwork(t *rapid.T) Network {
 		Window:     one[time.Duration](t, "window", 0, 24*time.Hour, time.Minute),
 		Resumable:  rapid.Bool().Draw(t, "resumable"),
 		Whole:      rapid.Bool().Draw(t, "whole"),
+		Told:       rapid.Bool().Draw(t, "told"),
 		Scope:      one(t, "scope", plugv1.PutScope_PUT_SCOPE_PLUG, plugv1.PutScope_PUT_SCOPE_CHANNEL),
 		Concurrent: one[uint32](t, "concurrent", 1, 8),
 	}
@@ -56,7 +57,7 @@ func drawNetwork(t *rapid.T) Network {
 }
 
 // deeds are drawn as often as they stand here.
-var deedsDrawn = []Deed{Say, Say, Say, Say, Say, Say, Say, Say, SayOwn, Forge, Twice, Repeat, KillPlug, KillPlug, CutStream, Deafen, KillHost, KillHost, StopHost, Refuse, Refuse, Retain}
+var deedsDrawn = []Deed{Say, Say, Say, Say, Say, Say, Say, Say, SayOwn, Forge, Twice, Repeat, KillPlug, KillPlug, CutStream, Deafen, KillHost, KillHost, StopHost, Refuse, Refuse, Retain, Migrate, Migrate}
 
 func drawStep(t *rapid.T) Step {
 	step := Step{
@@ -75,12 +76,17 @@ func drawStep(t *rapid.T) Step {
 	case KillHost:
 		step.For = one(t, "for", 0, time.Second, 20*time.Second)
 		step.Count = one(t, "at", 0, 1, 2, 3, 4, 5, 8, 12)
-		step.Kind = one(t, "kind", "", "ev", "cursor", "out", "put", "map", "done", "parked")
+		step.Kind = one(t, "kind", "", "ev", "cursor", "out", "put", "map", "done", "parked", "moved")
+	case Migrate:
+		step.After = one(t, "after", 0, time.Millisecond, 200*time.Millisecond, 3*time.Second)
+		step.For = one(t, "for", 0, time.Second, 20*time.Second)
+		step.Count = one(t, "at", 0, 0, 1)
+		step.Back = rapid.Bool().Draw(t, "back")
 	case Retain:
 		step.For = one(t, "for", 0, time.Second, 20*time.Second)
 	case Refuse:
 		step.Count = one(t, "count", 1, 2, 5, 40)
-		step.Kind = one(t, "kind", "ev", "ev", "put", "out", "done", "map", "cursor", "parked", "read", "")
+		step.Kind = one(t, "kind", "ev", "ev", "put", "out", "done", "map", "cursor", "parked", "moved", "read", "")
 		step.Lost = rapid.Bool().Draw(t, "stored")
 	}
 	return step

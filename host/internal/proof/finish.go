@@ -37,6 +37,11 @@ const (
 	StreamReopened
 	PlugDied
 	HostDied
+	Migrated
+	MigratedWaiting
+	MigratedInPut
+	MigratedBack
+	DiedMoving
 	situations
 )
 
@@ -47,6 +52,7 @@ func (s Situation) String() string {
 		"uncertain, parked", "parked, and turned out to have been sent",
 		"begun as soon as the rate lets it", "uncertain, settled by history", "message of a gap stored", "resumed after more than 10 s", "forged id", "blocked queue", "refused append",
 		"answer of the journal lost", "sent in part", "second message withheld", "stream opened anew", "plug died", "host died",
+		"channel migrated", "migrated while operations waited", "migrated while a Put was under way", "migrated back", "host died between a move's record and its event",
 	}[s]
 }
 
@@ -158,6 +164,7 @@ func (w *witness) finishChannel(ch *channel) {
 		}
 	}
 	w.finishGaps(ch)
+	w.finishMoves(ch)
 	var last *operation
 	for _, op := range ch.out {
 		if last != nil && last.text == op.text && sentOnce(last) && sentOnce(op) {
@@ -167,7 +174,7 @@ func (w *witness) finishChannel(ch *channel) {
 	}
 	for _, e := range ch.events {
 		want := 0
-		if e.copy == nil && !e.withheld && !e.history && !(e.event.Own == plugv1.Own_OWN_YES) &&
+		if e.event.GetMessage() != nil && e.copy == nil && !e.withheld && !e.history && !(e.event.Own == plugv1.Own_OWN_YES) &&
 			(e.event.Own == plugv1.Own_OWN_NO || w.spec(ch.id.Network).Echo == plugv1.Echo_ECHO_NONE) {
 			want = len(others(ch.id))
 		}

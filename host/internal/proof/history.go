@@ -64,7 +64,10 @@ func (h *history) ListMessages(_ context.Context, r *plugv1.ListMessagesRequest,
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var events []*plugv1.Event
-	for _, e := range n.rooms[id.ChannelSource(r.Channel)].shown {
+	for _, e := range n.rooms[homeOf(id.ChannelSource(r.Channel))].shown {
+		if e.event.Channel != r.Channel || e.event.GetMessage() == nil {
+			continue
+		}
 		if e.event.MessageId == r.Before.GetId() {
 			break
 		}
@@ -88,7 +91,7 @@ func (w *witness) untold(operation id.OperationID) {
 }
 
 // journaled returns how an event is in the journal, live or as history; nil if it isn't.
-func (ch *channel) journaled(name id.EventID) *event {
+func (ch *channel) journaled(name name) *event {
 	if e := ch.known[name]; e != nil {
 		return e
 	}
@@ -112,7 +115,10 @@ func (w *witness) finishGaps(ch *channel) {
 		return
 	}
 	for name, e := range ch.entries {
-		if m := e.event.MessageId; !e.twice && !ch.ids[m] && !ch.pastIDs[m] {
+		if e.event.GetMessage() == nil || !ch.made[id.ChannelSource(e.event.Channel)] {
+			continue // or nobody could tell the host whose it is
+		}
+		if m := messageName(e.event); !e.twice && !ch.ids[m] && !ch.pastIDs[m] {
 			w.breachLocked("D1", "%s: event %s, message %s, was lost, and the network's history has it", ch.id, name, m)
 		}
 	}
@@ -131,7 +137,7 @@ func (w *witness) storedGaps(subject string, record *journalv1.GapsRecord) {
 }
 
 // forgotten tells whether an event that was journaled may be gone from there.
-func (w *witness) forgotten(ch *channel, name id.EventID) bool {
+func (w *witness) forgotten(ch *channel, name name) bool {
 	e := ch.journaled(name)
 	return e != nil && e.at.Before(w.retained)
 }

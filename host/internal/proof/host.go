@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/plughost/plughost/host/internal/hook/conversation"
 	"github.com/plughost/plughost/host/internal/intake"
 	"github.com/plughost/plughost/host/internal/journal"
+	"github.com/plughost/plughost/host/internal/moves"
 	"github.com/plughost/plughost/host/internal/put"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -57,6 +59,7 @@ type life struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	journal *journal.Journal
+	moves   *moves.Moves
 	ready   atomic.Pointer[journal.Journal] // the same, once the life has begun
 	gate    *gate.Gate
 	put     *put.Stage
@@ -77,11 +80,18 @@ func (l *life) open() error {
 	if err != nil {
 		return err
 	}
+	if l.moves, err = moves.Open(l.ctx, l.journal); err != nil {
+		return err
+	}
+	for i, n := range networkNames {
+		l.moves.Named(n, sources[i])
+	}
 	l.gate = gate.New(end)
 	watched := &watchedGate{Gate: l.gate, witness: l.run.witness}
 	l.put = put.New(put.Options{
 		Journal:   l.journal,
 		Gate:      watched,
+		Moves:     l.moves,
 		Logger:    hclog.NewNullLogger(),
 		LoggedOut: l.run.loggedOut,
 		Breach:    func(n id.NetworkID, reason string) { l.run.witness.breach("breach", "%s: %s", n, reason) },
@@ -89,19 +99,13 @@ func (l *life) open() error {
 	if err := l.put.Open(l.ctx); err != nil {
 		return fmt.Errorf("open put: %w", err)
 	}
-	bridge, err := conversation.New(conversations(), asWritten{}, nil)
+	bridge, err := conversation.New(conversations(), directory{l}, nil)
 	if err != nil {
 		return err
 	}
-	l.drain = drain.New(&watchedHook{Hook: bridge, life: l}, l.journal, watched, l.put, directory{l.run}, hclog.NewNullLogger())
+	l.drain = drain.New(&watchedHook{Hook: bridge, life: l}, l.journal, watched, l.put, directory{l}, hclog.NewNullLogger())
 	return l.drain.Open(l.ctx)
 }
-
-// asWritten are channels whose canonical sources are those of the config.
-type asWritten struct{}
-
-func (asWritten) Canonical(c hook.Channel) hook.Channel { return c }
-func (asWritten) Version() uint64                       { return 0 }
 
 // start runs the stages and keeps the plugs alive.
 func (l *life) start() {
@@ -109,7 +113,7 @@ func (l *life) start() {
 	l.stages.Go(func() { _ = l.put.Run(l.ctx) })
 	l.stages.Go(func() { _ = l.drain.Run(l.ctx) })
 	for _, n := range l.run.networks {
-		in := intake.New(intake.Options{Network: n.id, Journal: l.journal, Watcher: l.put, Appended: l.gate.Appended, Logger: hclog.NewNullLogger()})
+		in := intake.New(intake.Options{Network: n.id, Journal: l.journal, Watcher: l.put, Appended: l.gate.Appended, Moves: l.moves, Logger: hclog.NewNullLogger()})
 		l.plugs.Go(func() {
 			for l.plugCtx.Err() == nil {
 				if p := l.run.launch(l.plugCtx, n); p != nil {
@@ -140,7 +144,12 @@ func (l *life) serve(n *network, p *process, in *intake.Intake) {
 		}
 		cancel()
 	})
-	attached := put.Live{Link: link, Scope: n.Scope, Concurrent: n.Concurrent, Abilities: n.abilities()}
+	channels, err := l.ask(ctx, n, p)
+	if err != nil {
+		cancel() // it is started anew
+		return
+	}
+	attached := put.Live{Link: link, Scope: n.Scope, Concurrent: n.Concurrent, Abilities: n.abilities(), Channels: channels}
 	keeps := backfill.Options{Intake: in, Channels: n.sources(), Logger: hclog.NewNullLogger()}
 	if n.History {
 		h := &history{p}
@@ -217,12 +226,42 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
+// ask starts a plug with its channels, as host.asked and host.canonical do: each under the
+// source of its last cursor, and what it is called now is followed.
+func (l *life) ask(ctx context.Context, n *network, p *process) (channels []*plugv1.ChannelStatus, err error) {
+	cursors, err := l.journal.Cursors(ctx, n.id)
+	if err != nil {
+		return nil, err
+	}
+	has := map[id.ChannelSource]bool{}
+	for _, c := range cursors {
+		has[id.ChannelSource(c.Scope)] = true
+	}
+	for _, s := range n.sources() {
+		c := id.Channel{Network: n.id, Source: s}
+		names := l.moves.Names(c)
+		as := names[len(names)-1]
+		if i := slices.IndexFunc(names, func(s id.ChannelSource) bool { return has[s] }); i >= 0 {
+			as = names[i]
+		}
+		status := p.started(s, as, has[as] || has[""])
+		channels = append(channels, status)
+		if now := id.ChannelSource(status.Source); now != as && now != l.moves.Now(c).Source {
+			l.run.witness.answers(c, now)
+			if err := l.moves.Moved(ctx, c, now); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return channels, nil
+}
+
 // directory is what is known of the plugs: all of it from the beginning.
-type directory struct{ run *run }
+type directory struct{ life *life }
 
 // Instance implements drain.Directory.
 func (d directory) Instance(n id.NetworkID) (drain.Facts, bool) {
-	for _, of := range d.run.networks {
+	for _, of := range d.life.run.networks {
 		if of.id == n {
 			return drain.Facts{Name: id.InstanceName(n), NetworkName: string(n), NeverEchoes: of.Echo == plugv1.Echo_ECHO_NONE}, true
 		}
@@ -232,8 +271,17 @@ func (d directory) Instance(n id.NetworkID) (drain.Facts, bool) {
 
 // Resolve implements drain.Directory.
 func (d directory) Resolve(_ context.Context, c hook.Channel) (id.Channel, bool) {
-	return id.Channel{Network: id.NetworkID(c.Plug), Source: c.Source}, true
+	return d.life.moves.Home(id.Channel{Network: id.NetworkID(c.Plug), Source: c.Source}), true
 }
+
+// Canonical gives a channel its first source, under which all of it is kept.
+func (d directory) Canonical(c hook.Channel) hook.Channel {
+	c.Source = d.life.moves.Home(id.Channel{Network: id.NetworkID(c.Plug), Source: c.Source}).Source
+	return c
+}
+
+// Version implements conversation.Channels.
+func (d directory) Version() uint64 { return d.life.moves.Version() }
 
 // watchedHook is the bridging, with the witness looking on.
 type watchedHook struct {
@@ -247,7 +295,7 @@ func (h *watchedHook) Receive(ctx context.Context, d *hook.Delivery) ([]hook.Sen
 	sends, err := h.Hook.Receive(ctx, d)
 	var promised []id.OperationID
 	for ordinal, s := range sends {
-		target, _ := directory{h.life.run}.Resolve(ctx, s.Channel)
+		target, _ := directory{h.life}.Resolve(ctx, s.Channel)
 		promised = append(promised, h.life.journal.OperationID(d.Sequence, d.Index, h.Name(), target, ordinal))
 	}
 	h.life.run.witness.promised(d, promised)

@@ -38,15 +38,24 @@ type release struct {
 	own bool // own ones too
 }
 
-// channel is what the witness knows of a channel.
+// name is the id of an event or a message, which is unique under one source only.
+type name struct{ source, id string }
+
+func (n name) String() string { return n.id + " of " + n.source }
+
+func eventName(e *plugv1.Event) name   { return name{e.Channel, e.EventId} }
+func messageName(e *plugv1.Event) name { return name{e.Channel, e.MessageId} }
+
+// channel is what the witness knows of a channel, whatever it is called now.
 type channel struct {
-	id      id.Channel
-	entries map[id.EventID]*entry // shown
+	id id.Channel // by its first source
+	whereabouts
+	entries map[name]*entry       // shown
 	events  []*event              // durable, in order
-	known   map[id.EventID]*event // the same
-	past    map[id.EventID]*event // durable as history
-	ids     map[string]bool       // message ids journaled
-	pastIDs map[string]bool       // the same as history
+	known   map[name]*event       // the same
+	past    map[name]*event       // durable as history
+	ids     map[name]bool         // of messages journaled
+	pastIDs map[name]bool         // the same as history
 	done    int                   // of events: the hook is done with them
 	cursor  int                   // the last one that is durable
 	first   int                   // the first one; -1: none
@@ -76,6 +85,11 @@ type event struct {
 	yields   int
 	life0    *life // that it was yielded in last
 	promised []id.OperationID
+}
+
+// said is the channel under the source under which the event was said.
+func (e *event) said() id.Channel {
+	return id.Channel{Network: e.channel.Network, Source: id.ChannelSource(e.event.Channel)}
 }
 
 // operation is an accepted operation.

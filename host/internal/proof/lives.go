@@ -57,6 +57,7 @@ func (r *run) keepHost() {
 func (r *run) crash() {
 	if r.over() {
 		r.count(HostDied)
+		r.witness.died()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -73,11 +74,12 @@ type network struct {
 	changed chan struct{}       // closed at every change
 }
 
-// channelLog is everything that a channel has shown, in order.
+// channelLog is everything that a channel has shown, in order, whatever it was called.
 type channelLog struct {
-	source id.ChannelSource
+	source id.ChannelSource // the first one
 	shown  []*entry
-	ids    int
+	ids    map[id.ChannelSource]int
+	moves  []move
 	text   string // said last
 }
 
@@ -102,21 +104,25 @@ type message struct {
 	asked     id.ChannelSource // channel that was asked for
 	taken     time.Time
 	receipt   *plugv1.Receipt
-	shownAt   time.Time  // guarded by the witness
-	shownAs   id.EventID // the same
-	silent    bool       // it is never shown
-	heard     bool       // the plug's reader has seen the echo
+	shownAt   time.Time // guarded by the witness
+	shownAs   name      // the same
+	silent    bool      // it is never shown
+	heard     bool      // the plug's reader has seen the echo
 }
 
 func newNetwork(r *run, name id.NetworkID, of Network, channels []id.ChannelSource) *network {
 	n := &network{Network: of, id: name, run: r, rooms: map[id.ChannelSource]*channelLog{}, taken: map[string]*message{}, changed: make(chan struct{})}
 	for _, s := range channels {
-		n.rooms[s] = &channelLog{source: s}
+		n.rooms[s] = newChannelLog(s)
 		if of.Elsewhere {
-			n.rooms[threadOf(s)] = &channelLog{source: threadOf(s)}
+			n.rooms[threadOf(s)] = newChannelLog(threadOf(s))
 		}
 	}
 	return n
+}
+
+func newChannelLog(s id.ChannelSource) *channelLog {
+	return &channelLog{source: s, ids: map[id.ChannelSource]int{}}
 }
 
 // abilities is what the plug says of its network.
@@ -174,19 +180,23 @@ func (n *network) length(l *channelLog) int {
 	return len(l.shown)
 }
 
-// show puts an event into its channel's log.
+// show puts an event into its channel's log, under its source if that is not the present
+// one.
 func (n *network) show(l *channelLog, e *entry) {
 	e.place, e.shown = len(l.shown), time.Now()
-	e.event.Channel, e.event.Time = string(l.source), timestamppb.Now()
+	e.event.Time = timestamppb.Now()
+	if e.event.Channel == "" {
+		e.event.Channel = string(l.now())
+	}
 	l.shown = append(l.shown, e)
 	n.run.witness.shown(id.Channel{Network: n.id, Source: l.source}, e)
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
 
-func (l *channelLog) nextID() string {
-	l.ids++
-	return strconv.Itoa(l.ids) // the same in every channel: ids are unique in one only
+func (l *channelLog) nextID(s id.ChannelSource) string {
+	l.ids[s]++
+	return strconv.Itoa(l.ids[s]) // the same in every channel, under every source: ids are unique in one only
 }
 
 func text(s string) *plugv1.Event_Message {
@@ -199,9 +209,9 @@ func (n *network) say(s id.ChannelSource, step Step, own plugv1.Own, operation s
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.rooms[s]
-	name := l.nextID()
+	name := l.nextID(l.now())
 	if !step.Same || l.text == "" {
-		l.text = fmt.Sprintf("%s%s%s", n.id, s, name)
+		l.text = fmt.Sprintf("%s %s %s", n.id, l.now(), name)
 	}
 	e := &entry{fates: step.Fates, parts: max(1, step.Parts), event: &plugv1.Event{
 		EventId: "e" + name, MessageId: name, Own: own, OperationId: operation, Kind: text(l.text),
@@ -220,28 +230,37 @@ func (n *network) twice(s id.ChannelSource) bool {
 		return false
 	}
 	of := l.shown[len(l.shown)-1].event
+	if of.GetMessage() == nil {
+		return false
+	}
+	s = id.ChannelSource(of.Channel)
 	n.show(l, &entry{twice: true, parts: 1, event: &plugv1.Event{
-		EventId: "again" + l.nextID(), MessageId: of.MessageId, Own: of.Own, OperationId: of.OperationId, Kind: of.Kind, Author: of.Author,
+		EventId: "again" + l.nextID(s), Channel: of.Channel, MessageId: of.MessageId, Own: of.Own, OperationId: of.OperationId, Kind: of.Kind, Author: of.Author,
 	}})
 	return true
 }
 
-// take takes one physical part of an operation, or finds that it has it already.
+// take takes one physical part of an operation, or finds that it has it already; nil if
+// the channel goes on under another source.
 func (n *network) take(r *plugv1.PutRequest, part uint32, name string, fate Fate) *message {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	asked := id.ChannelSource(r.Channel)
+	if n.rooms[homeOf(asked)].now() != asked {
+		return nil
+	}
 	if m := n.taken[name]; m != nil && n.Window > 0 && time.Since(m.taken) < n.Window {
 		return m
 	}
-	landed := id.ChannelSource(r.Channel)
+	landed := asked
 	if n.Elsewhere {
-		landed = threadOf(landed)
+		landed = threadOf(homeOf(asked))
 	}
-	l := n.rooms[landed]
-	number := l.nextID()
+	l := n.rooms[homeOf(landed)]
+	number := l.nextID(landed)
 	m := &message{channel: id.Channel{Network: n.id, Source: landed}, ids: []string{number}, operation: id.OperationID(r.OperationId),
-		part: part, only: name == r.OperationId, asked: id.ChannelSource(r.Channel), taken: time.Now(), receipt: &plugv1.Receipt{Id: number}, silent: n.Echo == plugv1.Echo_ECHO_NONE || fate.Echo < 0}
-	if r.Channel == "y" { // here the answer names the message otherwise than the echo
+		part: part, only: name == r.OperationId, asked: asked, taken: time.Now(), receipt: &plugv1.Receipt{Id: number}, silent: n.Echo == plugv1.Echo_ECHO_NONE || fate.Echo < 0}
+	if homeOf(asked) == "y" { // here the answer names the message otherwise than the echo
 		m.receipt.Id, m.receipt.Aliases = "c"+number, []string{number}
 		m.ids = append(m.ids, "c"+number)
 	}
@@ -253,7 +272,7 @@ func (n *network) take(r *plugv1.PutRequest, part uint32, name string, fate Fate
 	if m.silent {
 		return m
 	}
-	event := &plugv1.Event{EventId: "e" + number, MessageId: number, Own: plugv1.Own_OWN_YES, Kind: text("copy"), Author: &plugv1.User{Id: "us"}}
+	event := &plugv1.Event{EventId: "e" + number, Channel: string(landed), MessageId: number, Own: plugv1.Own_OWN_YES, Kind: text("copy"), Author: &plugv1.User{Id: "us"}}
 	switch {
 	case n.Echo == plugv1.Echo_ECHO_OPERATION_ID:
 		event.OperationId = name
@@ -273,6 +292,16 @@ func (n *network) take(r *plugv1.PutRequest, part uint32, name string, fate Fate
 		n.show(l, echo)
 	})
 	return m
+}
+
+// receiptFor is the message's receipt in the answer to a Put to a source.
+func (m *message) receiptFor(asked string) *plugv1.Receipt {
+	if m.receipt.Channel != "" || string(m.asked) == asked {
+		return m.receipt
+	}
+	r := proto.CloneOf(m.receipt)
+	r.Channel = string(m.asked)
+	return r
 }
 
 // quiet tells whether all echoes were shown.

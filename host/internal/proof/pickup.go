@@ -2,6 +2,7 @@ package proof
 
 import (
 	"encoding/json"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -13,17 +14,12 @@ import (
 func (p *process) pickUp(cursors []*plugv1.Cursor) {
 	logs := p.net.logs()
 	caughtUp := map[id.ChannelSource]bool{}
-	resumed := map[id.ChannelSource]int{}
-	for _, c := range cursors {
-		for s, at := range placesOf(c) {
-			resumed[s] = at
-		}
-	}
+	resumed := p.resumed(cursors)
 	for _, l := range logs {
 		at, ok := resumed[l.source]
 		if !ok {
 			at = p.start[l.source]
-			if !p.net.Resumable && !p.emit(&item{gap: &plugv1.Gap{Scope: string(l.source), Until: timestamppb.New(p.began), Reason: "it can't replay"}}) {
+			if !p.net.Resumable && !p.sayGaps(l.source, at) {
 				return
 			}
 		}
@@ -96,9 +92,42 @@ func (p *process) sayCaughtUp(l *channelLog, all bool) bool {
 	case !p.net.Resumable:
 		return true
 	case !p.net.Whole:
-		return p.emit(&item{caughtUp: &l.source})
+		now := p.net.sourceAt(l.source, p.places[l.source])
+		return p.emit(&item{caughtUp: &now})
 	case all:
 		return p.emit(&item{caughtUp: new(id.ChannelSource)})
+	}
+	return true
+}
+
+// resumed gives the places from which the process goes on. Of two cursors of a channel,
+// under an old source and a newer one, it is the one of which it was asked for.
+func (p *process) resumed(cursors []*plugv1.Cursor) map[id.ChannelSource]int {
+	resumed := map[id.ChannelSource]int{}
+	for _, c := range cursors {
+		for s, at := range placesOf(c) {
+			if _, other := resumed[s]; !other || c.Scope == string(p.asked[s]) {
+				resumed[s] = at
+			}
+		}
+	}
+	return resumed
+}
+
+// sayGaps says that a channel can't be replayed, under each of the sources that it has had,
+// but for those that it went through before anyone could tell the host: of such a source
+// nobody knows whose it is. It tells whether the process lives.
+func (p *process) sayGaps(s id.ChannelSource, until int) bool {
+	names := p.net.names(s, until)
+	slices.Sort(names)
+	for _, source := range slices.Compact(names) {
+		if !p.run.witness.told(id.Channel{Network: p.net.id, Source: source}) {
+			continue
+		}
+		gap := &plugv1.Gap{Scope: string(source), Until: timestamppb.New(p.began), Reason: "it can't replay"}
+		if !p.emit(&item{gap: gap}) {
+			return false
+		}
 	}
 	return true
 }
@@ -108,6 +137,8 @@ func (p *process) cursor(s id.ChannelSource) *plugv1.Cursor {
 	places := map[id.ChannelSource]int{s: p.places[s]}
 	if p.net.Whole {
 		s, places = "", p.places
+	} else {
+		s = p.net.sourceAt(s, p.places[s])
 	}
 	value, err := json.Marshal(places)
 	if err != nil {

@@ -39,8 +39,9 @@ type process struct {
 	emit     func(*item) bool // queues what is heard; it tells whether the process lives
 	onCut    func()           // ends a stream that is not this process's own
 	began    time.Time
-	start    map[id.ChannelSource]int // length of each log when the process was started
-	places   map[id.ChannelSource]int // in each log, that was heard last
+	start    map[id.ChannelSource]int              // length of each log when the process was started
+	asked    map[id.ChannelSource]id.ChannelSource // under which source it was asked for each
+	places   map[id.ChannelSource]int              // in each log, that was heard last
 	deaf     map[id.ChannelSource]bool
 	stream   *stream
 }
@@ -57,7 +58,7 @@ type item struct {
 
 func newProcess(n *network, number int) *process {
 	p := &process{net: n, run: n.run, number: number, began: time.Now(), dead: make(chan struct{}), changed: make(chan struct{}),
-		deaf: map[id.ChannelSource]bool{}, start: map[id.ChannelSource]int{}, places: map[id.ChannelSource]int{}}
+		deaf: map[id.ChannelSource]bool{}, asked: map[id.ChannelSource]id.ChannelSource{}, start: map[id.ChannelSource]int{}, places: map[id.ChannelSource]int{}}
 	p.emit = p.add
 	for _, l := range n.logs() { // it hears from now, but for what a cursor says
 		p.start[l.source] = n.length(l)
@@ -147,7 +148,7 @@ func (p *process) repeat(s id.ChannelSource) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.kept) - 1; i >= 0; i-- {
-		if e := p.kept[i].entry; e != nil && e.event.Channel == string(l.source) {
+		if e := p.kept[i].entry; e != nil && homeOf(id.ChannelSource(e.event.Channel)) == l.source {
 			p.queued = append(p.queued, &item{entry: e})
 			p.change()
 			return

@@ -79,6 +79,7 @@ func (w *witness) began(l *watchedLink, r *plugv1.PutRequest) *attempt {
 	if ch.settled >= len(ch.out) || ch.out[ch.settled] != op {
 		w.breachLocked("O5", "Put of %s while an earlier one of %s is not settled", op.id, c)
 	}
+	w.checkSource(ch, a, c.Source)
 	w.checkLater(l, a)
 	w.checkPrompt(l, ch, a)
 	w.checkPace(l.process.net, ch, a)
@@ -177,7 +178,7 @@ func (w *witness) checkPrompt(l *watchedLink, ch *channel, a *attempt) {
 	}
 	since := a.accepted
 	n := w.networks[ch.id.Network]
-	for _, t := range []time.Time{ch.freed, l.attached, w.hindrance, n.paused, n.alone} {
+	for _, t := range []time.Time{ch.freed, ch.migrated, l.attached, w.hindrance, n.paused, n.alone} {
 		if t.After(since) {
 			since = t
 		}

@@ -17,12 +17,26 @@ func (w *witness) stored(e storage.Entry, s id.Sequence) {
 	w.tick++
 	kind, _, _ := strings.Cut(e.Subject, ".")
 	switch kind {
+	case "ev", "out", "put", "done":
+		if c := channelOf(e.Subject); c.Source != homeOf(c.Source) {
+			w.breachLocked("O6", "%s is kept under %s, not where the channel was first", kind, c)
+		}
+	}
+	switch kind {
 	case "ev":
 		w.storedEvents(channelOf(e.Subject), s, mustDecode(e.Data, &journalv1.EventsRecord{}))
 	case "cursor":
-		for s, at := range placesOf(mustDecode(e.Data, &journalv1.CursorRecord{}).Cursor) {
-			w.storedCursor(id.Channel{Network: channelOf(e.Subject).Network, Source: s}, at)
+		c := channelOf(e.Subject)
+		cursor := mustDecode(e.Data, &journalv1.CursorRecord{}).Cursor
+		w.storedScope(c, cursor != nil)
+		if cursor == nil {
+			return
 		}
+		for s, at := range placesOf(cursor) {
+			w.storedCursor(id.Channel{Network: c.Network, Source: s}, at)
+		}
+	case "moved":
+		w.storedMove(channelOf(e.Subject), id.ChannelSource(mustDecode(e.Data, &journalv1.MovedRecord{}).Home))
 	case "out":
 		w.storedOperations(channelOf(e.Subject), mustDecode(e.Data, &journalv1.OperationsRecord{}))
 	case "put":
@@ -42,7 +56,7 @@ func (w *witness) stored(e storage.Entry, s id.Sequence) {
 func (w *witness) storedEvents(c id.Channel, s id.Sequence, record *journalv1.EventsRecord) {
 	ch := w.channel(c)
 	for i, e := range record.Events {
-		name := id.EventID(e.EventId)
+		name := eventName(e)
 		w.noteLocked("journal %d.%d: event %s in %s", s, i, name, c)
 		shown := ch.entries[name]
 		if shown == nil {
@@ -60,7 +74,8 @@ func (w *witness) storedEvents(c id.Channel, s id.Sequence, record *journalv1.Ev
 			w.breachLocked("O6", "%s: event %s is journaled after event %s", c, name, last.event.EventId)
 		}
 		withheld := slices.Contains(record.Withheld, uint32(i))
-		if known := ch.ids[e.MessageId] || e.History && ch.pastIDs[e.MessageId]; withheld != known && !forgotten {
+		message := messageName(e)
+		if known := ch.ids[message] || e.History && ch.pastIDs[message]; withheld != known && !forgotten {
 			w.breachLocked("D2", "%s: event %s withheld: %v, its message known: %v", c, name, withheld, known)
 		}
 		if withheld {
@@ -70,11 +85,16 @@ func (w *witness) storedEvents(c id.Channel, s id.Sequence, record *journalv1.Ev
 		ev.process = w.networks[c.Network].process
 		ch.events = append(ch.events, ev)
 		if e.History {
-			ch.past[name], ch.pastIDs[e.MessageId] = ev, true
+			ch.past[name], ch.pastIDs[message] = ev, true
 			w.counts[GapFilled]++
 			continue
 		}
-		ch.known[name], ch.ids[e.MessageId] = ev, true
+		ch.known[name] = ev
+		if m := e.GetChannelMigrated(); m != nil {
+			w.storedMigration(ch, id.ChannelSource(m.To))
+			continue
+		}
+		ch.ids[message] = true
 	}
 }
 
@@ -109,7 +129,7 @@ func (w *witness) storedOperations(c id.Channel, record *journalv1.OperationsRec
 		op := &operation{id: name, channel: c, accepted: time.Now(), text: o.Action.GetMessage().GetText().GetSegments()[0].GetText()}
 		cause, _ := journal.Cause(name)
 		for _, e := range w.channel(from).events {
-			if e.sequence == cause && e.event.MessageId == o.Source.Id && !e.withheld {
+			if e.sequence == cause && e.said() == from && e.event.MessageId == o.Source.Id && !e.withheld {
 				op.cause = e
 			}
 		}
@@ -117,6 +137,7 @@ func (w *witness) storedOperations(c id.Channel, record *journalv1.OperationsRec
 			w.breachLocked("D3", "operation %s has no cause", name)
 			continue
 		}
+		from = w.channel(from).id // one order, whatever it is called
 		if last := ch.from[from]; last != nil && last.place >= op.cause.place {
 			w.breachLocked("O6", "operation %s of event %s is accepted after the one of event %s", name, op.cause.event.EventId, last.event.EventId)
 		}
@@ -241,6 +262,8 @@ func (w *witness) confirmed(e storage.Entry) {
 			op.charted = time.Now()
 			w.release(op)
 		}
+	case "moved":
+		w.confirmedMove(channelOf(e.Subject))
 	case "put":
 		record := mustDecode(e.Data, &journalv1.PutRecord{})
 		ch := w.channel(channelOf(e.Subject))

@@ -213,6 +213,13 @@ func (r *run) do(step Step) {
 		if step.Count == 0 {
 			r.crash()
 		}
+	case Migrate:
+		if step.Count > 0 {
+			r.mu.Lock()
+			r.down, r.crashIn, r.crashKind = step.For, step.Count, "moved"
+			r.mu.Unlock()
+		}
+		n.migrate(c.Source, step.Back)
 	case StopHost:
 		select {
 		case r.stopped <- step.For:

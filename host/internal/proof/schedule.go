@@ -29,6 +29,10 @@ type Network struct {
 	Resumable bool
 	// Whole: its cursors are for the whole plug, not for a channel.
 	Whole bool
+	// Told: the answer to Start tells where a channel is that was asked for under an older
+	// source, also if an event will; else the plug says that it can only be read. That of
+	// one that can't replay the event always tells.
+	Told bool
 	// Scope and Concurrent are what the plug declares of its Puts.
 	Scope      plugv1.PutScope
 	Concurrent uint32
@@ -75,10 +79,13 @@ const (
 	Flood
 	// Retain clears the journal of what is finished and older than For.
 	Retain
+	// Migrate: a channel goes on under another source; with a Count the host dies at that
+	// record of a move.
+	Migrate
 )
 
 func (d Deed) String() string {
-	return [...]string{"say", "say own", "forge", "twice", "repeat", "kill plug", "cut stream", "deafen", "kill host", "stop host", "refuse", "flood", "retain"}[d]
+	return [...]string{"say", "say own", "forge", "twice", "repeat", "kill plug", "cut stream", "deafen", "kill host", "stop host", "refuse", "flood", "retain", "migrate"}[d]
 }
 
 // Step is one thing that happens.
@@ -94,6 +101,7 @@ type Step struct {
 	Count   int
 	Kind    string
 	Lost    bool
+	Back    bool // Migrate: to the channel's first source, if it has left that
 }
 
 // Fate is what becomes of one attempt to send a copy. The zero value is the good
@@ -143,6 +151,12 @@ func (s Schedule) String() string {
 			fmt.Fprintf(&b, " %d of %q, stored: %v", step.Count, step.Kind, step.Lost)
 		default:
 			fmt.Fprintf(&b, " in %s", room(step.Network, step.Channel))
+		}
+		if step.Do == Migrate && step.Back {
+			b.WriteString(", back if it was elsewhere")
+		}
+		if step.Do == Migrate && step.Count > 0 {
+			fmt.Fprintf(&b, ", and the host dies at its record %d, for %v", step.Count, step.For)
 		}
 		if step.Do == Say {
 			fmt.Fprintf(&b, ", same text: %v, parts: %d", step.Same, step.Parts)

@@ -135,8 +135,12 @@ func (p *process) send(r *plugv1.PutRequest, fate Fate, parts int) (*plugv1.PutR
 			return response, nil
 		}
 		m := p.net.take(r, uint32(part), partName(r.OperationId, part, parts), fate)
+		if m == nil {
+			response.Failure = &plugv1.PutFailure{Verdict: plugv1.Verdict_VERDICT_NOT_SENT, Message: "the channel goes on elsewhere", Continuation: fmt.Append(nil, part)}
+			return response, nil
+		}
 		messages = append(messages, m)
-		response.Receipts = append(response.Receipts, m.receipt)
+		response.Receipts = append(response.Receipts, m.receiptFor(r.Channel))
 	}
 	return response, messages
 }

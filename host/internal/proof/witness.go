@@ -58,11 +58,13 @@ func newWitness(r *run) *witness {
 }
 
 // channel is called with the lock held, as are all lower-case helpers below
-// that take no lock themselves.
+// that take no lock themselves. The channel may be named by any of its sources.
 func (w *witness) channel(c id.Channel) *channel {
+	c.Source = homeOf(c.Source)
 	ch := w.channels[c]
 	if ch == nil {
-		ch = &channel{id: c, entries: map[id.EventID]*entry{}, known: map[id.EventID]*event{}, ids: map[string]bool{}, past: map[id.EventID]*event{}, pastIDs: map[string]bool{}, first: -1, place: -1, from: map[id.Channel]*event{}}
+		ch = &channel{id: c, entries: map[name]*entry{}, known: map[name]*event{}, ids: map[name]bool{}, past: map[name]*event{}, pastIDs: map[name]bool{}, first: -1, place: -1, from: map[id.Channel]*event{},
+			whereabouts: newWhereabouts(c.Source)}
 		w.channels[c] = ch
 	}
 	return ch
@@ -131,6 +133,7 @@ func (w *witness) lives(l *life) {
 	}
 	for _, ch := range w.channels {
 		ch.last, ch.passes = nil, nil
+		ch.recalls()
 	}
 	for _, op := range w.operations {
 		op.told, op.stood, op.charted, op.released = time.Time{}, time.Time{}, time.Time{}, false
@@ -179,7 +182,7 @@ func (w *witness) attached(p *process) {
 func (w *witness) saidAll(p *process, scope id.ChannelSource) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := w.networks[p.net.id]
+	n, scope := w.networks[p.net.id], homeOf(scope)
 	for _, s := range n.said {
 		if s.process == p && s.scope == scope {
 			return
@@ -192,10 +195,10 @@ func (w *witness) saidAll(p *process, scope id.ChannelSource) {
 func (w *witness) shown(c id.Channel, e *entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.noteLocked("%s: shows event %s, message %s", c, e.event.EventId, e.event.MessageId)
-	w.channel(c).entries[id.EventID(e.event.EventId)] = e
+	w.noteLocked("%s: shows event %s, message %s", c, eventName(e.event), e.event.MessageId)
+	w.channel(c).entries[eventName(e.event)] = e
 	if m := e.copy; m != nil {
-		m.shownAt, m.shownAs = time.Now(), id.EventID(e.event.EventId)
+		m.shownAt, m.shownAs = time.Now(), eventName(e.event)
 	}
 }
 
@@ -269,7 +272,7 @@ func (w *witness) acknowledged(n *network, items []*item) {
 	for _, i := range items {
 		if e := i.entry; e != nil {
 			c := id.Channel{Network: n.id, Source: id.ChannelSource(e.event.Channel)}
-			if w.channel(c).known[id.EventID(e.event.EventId)] == nil {
+			if w.channel(c).known[eventName(e.event)] == nil {
 				w.breachLocked("D1", "%s: event %s is acknowledged and not in the journal", c, e.event.EventId)
 			}
 		}

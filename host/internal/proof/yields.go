@@ -6,6 +6,7 @@ import (
 
 	"github.com/plughost/plughost/host/hook"
 	"github.com/plughost/plughost/host/id"
+	"github.com/plughost/plughost/host/internal/journal"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
 	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
@@ -16,11 +17,14 @@ func (w *witness) yielded(l *life, d *hook.Delivery) {
 	defer w.mu.Unlock()
 	c := id.Channel{Network: d.Network, Source: d.Channel.Source}
 	ch := w.channel(c)
-	e := ch.known[id.EventID(d.Event.EventId)]
+	e := ch.known[eventName(d.Event)]
 	if d.Event.History {
-		e = ch.past[id.EventID(d.Event.EventId)]
+		e = ch.past[eventName(d.Event)]
 	}
-	w.noteLocked("yield %d.%d: event %s in %s, ours: %v, origin: %+v", d.Sequence, d.Index, d.Event.EventId, c, d.Ours, d.Origin)
+	w.noteLocked("yield %d.%d: event %s in %s, ours: %v, origin: %+v", d.Sequence, d.Index, eventName(d.Event), c, d.Ours, d.Origin)
+	if c != ch.id {
+		w.breachLocked("O4", "the hook is given event %s as of %s, not of %s", d.Event.EventId, c, ch.id)
+	}
 	if e == nil || e.sequence != d.Sequence || e.index != d.Index {
 		w.breachLocked("D1", "%s: the hook is given event %s, which is not in the journal at %d.%d", c, d.Event.EventId, d.Sequence, d.Index)
 		return
@@ -92,9 +96,7 @@ func (w *witness) checkOrigin(e *event, d *hook.Delivery) {
 	if known { // by this message's id, or by another's if the operation was sent twice
 		known = false
 		for _, r := range op.settled.Receipts {
-			for _, name := range append([]string{r.Id}, r.Aliases...) {
-				known = known || name == e.event.MessageId
-			}
+			known = known || names(op, r, e)
 		}
 	}
 	if op.mapped.IsZero() || !op.mapped.Before(time.Now()) {
@@ -109,11 +111,17 @@ func (w *witness) checkOrigin(e *event, d *hook.Delivery) {
 	switch o := d.Origin; {
 	case o == nil:
 		w.breachLocked("O4", "%s: event %s is an echo of %s, and has no origin", e.channel, e.event.EventId, op.id)
-	case o.Operation != op.id || o.Source == nil || o.Source.ID != id.MessageID(op.cause.event.MessageId) || o.Source.Channel != op.cause.channel:
+	case o.Operation != op.id || o.Source == nil || o.Source.ID != id.MessageID(op.cause.event.MessageId) || o.Source.Channel != op.cause.said():
 		w.breachLocked("O4", "%s: event %s is an echo of %s, and has the origin %+v", e.channel, e.event.EventId, op.id, o)
 	case o.Primary != (e.copy.part == 1):
 		w.breachLocked("O4", "%s: event %s is part %d of %s, primary: %v", e.channel, e.event.EventId, e.copy.part, op.id, o.Primary)
 	}
+}
+
+// names tells whether a receipt of an operation is of an event's message. The same id is
+// another's under another source.
+func names(op *operation, r *plugv1.Receipt, e *event) bool {
+	return journal.ReceiptChannel(op.channel, r) == e.said() && (r.Id == e.event.MessageId || slices.Contains(r.Aliases, e.event.MessageId))
 }
 
 // answeredInPart tells whether an attempt of this life of the host that failed
@@ -124,7 +132,7 @@ func (w *witness) answeredInPart(op *operation, e *event) bool {
 			continue
 		}
 		for _, r := range a.response.GetReceipts() {
-			if r.Id == e.event.MessageId || slices.Contains(r.Aliases, e.event.MessageId) {
+			if names(op, r, e) {
 				return true
 			}
 		}
@@ -177,9 +185,9 @@ func (w *witness) promised(d *hook.Delivery, operations []id.OperationID) {
 	defer w.mu.Unlock()
 	c := id.Channel{Network: d.Network, Source: d.Channel.Source}
 	ch := w.channel(c)
-	e := ch.known[id.EventID(d.Event.EventId)]
+	e := ch.known[eventName(d.Event)]
 	if d.Event.History {
-		e = ch.past[id.EventID(d.Event.EventId)]
+		e = ch.past[eventName(d.Event)]
 	}
 	if e != nil {
 		e.promised = operations

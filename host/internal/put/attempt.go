@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
 	"github.com/plughost/plughost/host/internal/journal"
 	journalv1 "github.com/plughost/plughost/proto/plughost/journal/v1"
@@ -85,6 +87,11 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	o.attempt, o.process, o.certain = a, slot.process, false
 	o.age() // from here
 	slot.paid(slot.parts(action, len(a.Sent)))
+	if a.Channel != "" {
+		o.mu.Lock()
+		o.heard.asks(a.Number, source)
+		o.mu.Unlock()
+	}
 	// The RPC outlives ctx: a stopping host lets it end by the stop ladder (S4).
 	response := slot.Link.Put(context.WithoutCancel(ctx), &plugv1.PutRequest{
 		OperationId:      string(o.id),
@@ -92,7 +99,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		Action:           action,
 		Attempt:          a.Number,
 		FirstAttemptTime: a.FirstTime,
-		Sent:             o.sent(),
+		Sent:             o.sentTo(source),
 		Continuation:     a.Continuation,
 	}, timeout)
 	// Before any event that waits for this Put is yielded, its receipts are known
@@ -100,6 +107,10 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 	o.know(response.Receipts)
 	if uncertain(response.Failure) {
 		pass.Uncertain(o.stage.SettleTimeout)
+	} else {
+		o.mu.Lock()
+		delete(o.heard.asked, a.Number) // nothing more is told of it
+		o.mu.Unlock()
 	}
 	o.check(slot, response)
 	if response.Failure != nil {
@@ -110,6 +121,21 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		}
 	}
 	return response, journalv1.SettledBy_SETTLED_BY_ANSWER, nil
+}
+
+// sentTo lists the parts known to have been sent, for a Put to a source: a receipt that
+// names no channel is of the home to us, and of the source asked for to the plug.
+func (o *operation) sentTo(source id.ChannelSource) []*plugv1.SentPart {
+	sent := o.sent()
+	if source == o.channel.Source {
+		return sent
+	}
+	for i, s := range sent {
+		r := proto.CloneOf(s.Receipt)
+		r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
+		sent[i] = &plugv1.SentPart{Part: s.Part, Receipt: r}
+	}
+	return sent
 }
 
 // age is how long ago the first attempt was made. Only what was before this process is

@@ -71,6 +71,7 @@ func (s *Stage) readParked(ctx context.Context) error {
 func (o *operation) listen() {
 	o.stage.mu.Lock()
 	o.stage.late.listen(o.channel, o.id)
+	o.stage.late.parked[o.id].heard.asked = o.heard.asked // no more attempts are made
 	o.stage.mu.Unlock()
 	o.mu.Lock()
 	told := o.heard.clone()

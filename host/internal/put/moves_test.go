@@ -98,3 +98,64 @@ func TestHistoryFollowsAMigration(t *testing.T) {
 		})
 	}
 }
+
+// What the plug tells late of a Put is of the source where that was asked for, though its
+// receipt doesn't name it: it is edited there, also if it was parked, and if the channel has
+// gone on meanwhile.
+func TestLateWordFollowsAMigration(t *testing.T) {
+	for _, parked := range []bool{false, true} {
+		inBubble(t, nil, func(w *world) {
+			w.up()
+			w.migrates("d")
+			op := say("m", "ann", "one")
+			if parked {
+				w.park(op)
+			} else {
+				w.plug.OnPut = func(*plugv1.PutRequest) *plugv1.PutResponse { return fails(plugv1.Verdict_VERDICT_UNCERTAIN) }
+				w.accept(op)
+				w.want("say one")
+			}
+			w.migrates("e")
+			edited := ""
+			w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+				edited = r.Action.GetEdit().GetTarget().GetReceipts()[0].Channel
+				return nil
+			}
+			w.stage.Outcome(here.Network, &plugv1.PutOutcome{OperationId: op.Id, Attempt: 1, Response: &plugv1.PutResponse{Receipts: []*plugv1.Receipt{{Id: "7"}}}})
+			synctest.Wait()
+			w.accept(edit("m", "ann", "two"))
+			w.want("edit 7 two")
+			if edited != "d" {
+				t.Errorf("parked %v: edited in %q, want d", parked, edited)
+			}
+		})
+	}
+}
+
+// A part that was sent before its channel migrated stands where it was sent: the plug is
+// told so with the attempt that completes it.
+func TestSentPartsFollowAMigration(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		var sent []*plugv1.SentPart
+		w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+			if sent = r.Sent; r.Attempt > 1 {
+				return nil
+			}
+			return fails(plugv1.Verdict_VERDICT_UNCERTAIN)
+		}
+		w.up()
+		w.stage.StreamOpened(here.Network)
+		op := say("m", "ann", "one")
+		w.accept(op)
+		w.want("say one")
+		first := echo(op, "7")
+		first.OperationId += "-1"
+		w.stage.Appended(here, 1, first)
+		w.migrates("d")
+		time.Sleep(time.Minute)
+		w.want("say one")
+		if len(sent) != 1 || sent[0].Receipt.Channel != string(here.Source) {
+			t.Errorf("sent are %v, want one part in %s", sent, here.Source)
+		}
+	})
+}

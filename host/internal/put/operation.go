@@ -1,6 +1,7 @@
 package put
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/go-hclog"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
@@ -58,6 +60,7 @@ type heard struct {
 	by      journalv1.SettledBy        // what told of it
 	parts   map[uint32]*plugv1.Receipt // of echoes with a part's id
 	outcome *plugv1.PutOutcome
+	asked   map[uint32]id.ChannelSource // by attempt: where it was asked for, if not under the home
 }
 
 // note notes the receipt of a part, of the whole operation if part is 0.
@@ -80,6 +83,20 @@ func (h *heard) report(outcome *plugv1.PutOutcome) {
 		return
 	}
 	h.outcome = outcome
+	if source := h.asked[outcome.Attempt]; source != "" {
+		h.outcome = proto.CloneOf(outcome)
+		for _, r := range h.outcome.Response.GetReceipts() {
+			r.Channel = cmp.Or(r.Channel, string(source))
+		}
+	}
+}
+
+// asks notes where an attempt is asked for, which a receipt need not name.
+func (h *heard) asks(attempt uint32, source id.ChannelSource) {
+	if h.asked == nil {
+		h.asked = map[uint32]id.ChannelSource{}
+	}
+	h.asked[attempt] = source
 }
 
 // run carries the operation out. Its error is the context's.
