@@ -1,0 +1,98 @@
+package plan
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/plughost/plughost/host/chaos/internal/ledger"
+)
+
+// migrations is how many channels go on under another source in a run of any length, each
+// once, and the last long enough before the end that people still talk there.
+const migrations = 16
+
+// moves draws the lane of migrations: channels of simulated networks, each plug's in turn.
+// Each comes while messages are on their way to the channel and out of it.
+func (p *Plan) moves(o Options) {
+	const name = "migrations"
+	if o.Only != "" && o.Only != name {
+		return
+	}
+	d := draw(o.Seed, "faults "+name)
+	l := Lane{Name: name}
+	homes := p.restless(d)
+	kinds := []Do{Migrate, MigrateHeld, MigrateKillPlug, MigrateKillHost}
+	last := o.Length * 4 / 5
+	var deck []int
+	for i, home := range homes {
+		if len(deck) == 0 {
+			deck = d.Perm(len(kinds))
+		}
+		s := Step{Do: kinds[deck[0]], Member: home, To: home.Source + "-moved"}
+		deck = deck[1:]
+		s.Name = string(s.Do)
+		every := max(0, last-calmFirst) / time.Duration(len(homes))
+		s.At = calmFirst + every*time.Duration(i) + between(d, 0, every)
+		switch s.Do {
+		case MigrateHeld:
+			s.For = between(d, 300*time.Millisecond, 4*time.Second)
+		case MigrateKillHost:
+			s.For = between(d, 0, time.Second)
+		}
+		p.burst(d, &s, append(p.Others(home), home), 3, 10)
+		p.Homes[ledger.Member{Plug: home.Plug, Source: s.To}] = home
+		l.Steps = append(l.Steps, s)
+	}
+	p.Faults = append(p.Faults, l)
+}
+
+// restless draws the channels that migrate: each plug's in turn, as far as somebody beside
+// a webchat talks to them.
+func (p *Plan) restless(d *rand.Rand) (homes []ledger.Member) {
+	of := map[string][]ledger.Member{}
+	for _, m := range slices.Concat(p.Conversations...) {
+		n := p.Network(m.Plug)
+		if n.Account == nil || n.Calm || !slices.ContainsFunc(p.Others(m), func(o ledger.Member) bool { return p.Network(o.Plug).Use != "webchat" }) {
+			continue
+		}
+		of[m.Plug] = append(of[m.Plug], m)
+	}
+	order := d.Perm(len(p.Networks))
+	for len(of) > 0 {
+		for _, i := range order {
+			plug := p.Networks[i].Plug
+			here := of[plug]
+			if len(here) == 0 {
+				delete(of, plug)
+				continue
+			}
+			if len(homes) == migrations {
+				return homes
+			}
+			j := d.IntN(len(here))
+			homes = append(homes, here[j])
+			of[plug] = slices.Delete(here, j, j+1)
+		}
+	}
+	return homes
+}
+
+// Home is the member that a channel is, whatever source it has gone on to: the one that
+// the config names.
+func (p *Plan) Home(m ledger.Member) ledger.Member {
+	if home, moved := p.Homes[m]; moved {
+		return home
+	}
+	return m
+}
+
+// To is the source that a member's channel goes on to; empty if it stays.
+func (p *Plan) To(home ledger.Member) string {
+	for to, of := range p.Homes {
+		if of == home {
+			return to.Source
+		}
+	}
+	return ""
+}
