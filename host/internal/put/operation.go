@@ -38,6 +38,7 @@ type operation struct {
 	until    time.Time                // when that one's RPC gives up
 	passes   []*gate.Pass             // of all attempts that may have been sent
 	folded   []string                 // edits whose content is sent in place of the first
+	quote    []*plugv1.Segment        // what stands in front of a reply that its fallback quotes
 	of       string                   // the operation whose messages are edited
 	edited   []*plugv1.Receipt        // those messages
 	reacted  *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent

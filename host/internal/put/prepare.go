@@ -89,7 +89,7 @@ func (o *operation) prepare(ctx context.Context, s *slot) (*plugv1.Action, error
 // message answers and the thread it is in. A reply that can't be native is quoted.
 func (o *operation) prepareMessage(ctx context.Context, s *slot, action *plugv1.Action, m *plugv1.Message, first bool) error {
 	quoted := o.record.Fallback
-	var quote []*plugv1.Segment // what stands in front of a quoted reply
+	quote := o.quote // what stands in front of a quoted reply
 	if o.record.ReplyTo != nil || m.ReplyTo != nil {
 		receipts, err := o.resolve(ctx, o.record.ReplyTo)
 		if err != nil {
@@ -122,7 +122,7 @@ func (o *operation) prepareMessage(ctx context.Context, s *slot, action *plugv1.
 	content = proto.CloneOf(content)
 	content.ReplyTo = m.ReplyTo
 	if len(quote) > 0 {
-		content.Text = &plugv1.Text{Segments: append(quote, content.Text.GetSegments()...)}
+		content.Text = &plugv1.Text{Segments: slices.Concat(quote, content.Text.GetSegments())}
 	}
 	action.Kind = &plugv1.Action_Message{Message: content}
 	return nil
