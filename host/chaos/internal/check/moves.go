@@ -8,8 +8,9 @@ import (
 
 // The sentences that allow what comes of a channel's migration alone.
 const (
-	allowLeft      = `never heard, done in the source that its channel had left (ChannelMigrated: "goes on from the old one's if it is started under the old source again: the host does that until it has the new one's")`
-	allowBothSides = `there in the source before the migration and in that after it, since an attempt before it was uncertain (IdempotentPut: "answers a known operation id with the message it already has"; identity: a message is "(network_id, channel source, message id)", and the new source has none)`
+	allowLeft       = `never heard, done in the source that its channel had left (ChannelMigrated: "goes on from the old one's if it is started under the old source again: the host does that until it has the new one's")`
+	allowBothSides  = `there in the source before the migration and in that after it, since an attempt before it was uncertain (IdempotentPut: "answers a known operation id with the message it already has"; identity: a message is "(network_id, channel source, message id)", and the new source has none)`
+	allowLeftTarget = `parked, a reply that may have been sent to the source before the migration, which the new one has nothing for (contract, verdict TARGET_GONE: "reply → quote"; but UNCERTAIN is "may have been sent", and the quote would be another message beside it)`
 )
 
 // move is a channel's migration as its network had it happen.
@@ -98,6 +99,13 @@ func (c *checker) leftReaction(s *source, reaction string) bool {
 		}
 	}
 	return false
+}
+
+// leftTarget tells whether an attempt that may have been sent was made before a migration,
+// and the last one after it.
+func leftTarget(op *record.Operation) bool {
+	n := len(op.Attempts)
+	return op.Kind == ledger.Said && op.Uncertain() > 1 && op.Attempts[0].Source != op.Attempts[n-1].Source
 }
 
 // bothSides tells whether the copies that one operation made on a network that knows its id

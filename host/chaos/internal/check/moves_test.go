@@ -8,6 +8,7 @@ import (
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
 	"github.com/plughost/plughost/host/chaos/internal/plan"
 	"github.com/plughost/plughost/host/chaos/internal/record"
+	plugv1 "github.com/plughost/plughost/proto/plughost/plug/v1"
 )
 
 // waits has messages said, and accepted for both others; they are sent to one of them.
@@ -112,6 +113,20 @@ func TestMigrations(t *testing.T) {
 			m.migrates(from)
 			m.says(2)
 			m.sendsOn(op)
+		}},
+		"a reply that may have been sent before, parked": {make: func(m *made) {
+			op := m.waits(1)[0]
+			m.attempts(op)
+			m.migrates(exactly)
+			m.attempts(op)
+			m.parks(op, plugv1.Verdict_VERDICT_TARGET_GONE)
+		}},
+		"a reply that was tried after the migration only, parked": {want: "lost", make: func(m *made) {
+			op := m.waits(1)[0]
+			m.migrates(exactly)
+			m.attempts(op)
+			m.attempts(op)
+			m.parks(op, plugv1.Verdict_VERDICT_TARGET_GONE)
 		}},
 		"sent to the old source": {want: "to the old source", make: func(m *made) {
 			m.migrates(exactly)

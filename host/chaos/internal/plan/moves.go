@@ -41,10 +41,37 @@ func (p *Plan) moves(o Options) {
 			s.For = between(d, 0, time.Second)
 		}
 		p.burst(d, &s, append(p.Others(home), home), 3, 10)
+		p.change(&s)
 		p.Homes[ledger.Member{Plug: home.Plug, Source: s.To}] = home
 		l.Steps = append(l.Steps, s)
 	}
 	p.Faults = append(p.Faults, l)
+}
+
+// change has the first messages of the burst in each channel changed after it: they are of
+// before the migration, if any are.
+func (p *Plan) change(s *Step) {
+	first := 0
+	for i, said := range s.Burst {
+		if said.Member != s.Burst[first].Member {
+			first = i
+		}
+		c := Step{Member: said.Member, Token: said.Token, Author: said.Author}
+		switch i - first {
+		case 0:
+			c.Do, c.Revision = Edit, 1
+			c.Text = ledger.Mark(c.Token, c.Revision) + " after the burst"
+		case 1:
+			c.Do = Delete
+		case 2:
+			c.Do, c.Author, c.Reaction = React, "Ida", reactions[0]
+		default:
+			continue
+		}
+		if p.Network(said.Plug).Use != "mqtt" {
+			s.Changes = append(s.Changes, c)
+		}
+	}
 }
 
 // restless draws the channels that migrate: each plug's in turn, as far as somebody beside

@@ -38,8 +38,10 @@ type Step struct {
 	// By is how far the host's clock jumps: with For not 0 in a jump, and back.
 	By time.Duration
 
-	// To is the source that a channel goes on to.
-	To string
+	// To is the source that a channel goes on to. Changes are what is done then to what was
+	// said in the burst.
+	To      string
+	Changes []Step
 
 	// Command is what a simulated network is told, Undo what it is told in the end.
 	Command, Undo *simnettest.Command
@@ -127,6 +129,9 @@ func (s Step) String() string {
 	}
 	if len(s.Burst) > 0 {
 		fmt.Fprintf(&b, ", %v into a burst from %s to %s", s.Delay, s.Burst[0].Token, s.Burst[len(s.Burst)-1].Token)
+	}
+	if len(s.Changes) > 0 {
+		fmt.Fprintf(&b, ", %d changes of it afterwards", len(s.Changes))
 	}
 	if s.For > 0 {
 		fmt.Fprintf(&b, " for %v", s.For)

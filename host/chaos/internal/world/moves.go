@@ -10,8 +10,23 @@ import (
 	"github.com/plughost/plughost/plugins/simnet/simnettest"
 )
 
-// migrate has a step's channel go on under its new source, in the way that the step says.
+// migrate has a step's channel go on under its new source, and what was said meanwhile
+// changed.
 func (w *World) migrate(ctx context.Context, s plan.Step) error {
+	err := w.move(ctx, s)
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for _, c := range s.Changes {
+		if err == nil {
+			err = w.Speak(bounded, c)
+		}
+	}
+	return err
+}
+
+// move has the channel go on in the way that the step says, and returns when all of the
+// burst is said.
+func (w *World) move(ctx context.Context, s plan.Step) error {
 	net, ok := w.speakers[s.Plug].(*simnet)
 	if !ok {
 		return fmt.Errorf("no channel of %s can migrate", s.Plug)
