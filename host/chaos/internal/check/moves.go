@@ -42,14 +42,16 @@ func findMoves(r Run) map[ledger.Member]*move {
 // migrations checks that the journal follows each, and that nothing goes to where a channel
 // was before.
 func (c *checker) migrations() {
-	for _, m := range c.moves {
-		if m.journaled == nil && !c.unheard(m.Line) {
-			c.violate("D1", "migration lost", 0, m.Member, "the journal has no event of it: %s", m.Line)
-		}
-		for _, l := range c.Lines[m.Plug] {
-			if l.Member == m.Member && l.N > m.N && l.Kind == ledger.Said && l.By == ledger.Host {
+	for _, n := range c.Plan.Networks {
+		for _, l := range c.Lines[n.Plug] {
+			m := c.moves[l.Member]
+			switch {
+			case m == nil:
+			case l.Kind == ledger.Moved && m.journaled == nil && !c.unheard(l):
+				c.violate("D1", "migration lost", 0, l.Member, "the journal has no event of it: %s", l)
+			case l.N > m.N && l.Kind == ledger.Said && l.By == ledger.Host:
 				t, _, _ := ledger.Find(l.Text)
-				c.violate("contract, ChannelMigrated", "to the old source", t, m.Member, "it was sent there after %s: %s", m.Line, l)
+				c.violate("contract, ChannelMigrated", "to the old source", t, l.Member, "it was sent there after %s: %s", m.Line, l)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -22,7 +23,7 @@ func (p *Plan) moves(o Options) {
 	d := draw(o.Seed, "faults "+name)
 	l := Lane{Name: name}
 	homes := p.restless(d)
-	kinds := []Do{Migrate, MigrateHeld, MigrateKillPlug, MigrateKillHost}
+	kinds := []Do{Migrate, Migrate, Migrate, MigrateHeld, MigrateHeld, MigrateKillPlug, MigrateKillPlug, MigrateKillHost}
 	last := o.Length * 4 / 5
 	var deck []int
 	for i, home := range homes {
@@ -38,14 +39,28 @@ func (p *Plan) moves(o Options) {
 		case MigrateHeld:
 			s.For = between(d, 300*time.Millisecond, 4*time.Second)
 		case MigrateKillHost:
-			s.For = between(d, 0, time.Second)
+			s.For, s.At = between(d, 0, time.Second), p.afterLate(s.At)
 		}
 		p.burst(d, &s, append(p.Others(home), home), 3, 10)
 		p.change(&s)
 		p.Homes[ledger.Member{Plug: home.Plug, Source: s.To}] = home
 		l.Steps = append(l.Steps, s)
 	}
+	slices.SortStableFunc(l.Steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
 	p.Faults = append(p.Faults, l)
+}
+
+// afterLate is a time for a kill of the host at which no late answer is waited for: a host
+// that is killed before never hears it, and other lanes kill it often enough.
+func (p *Plan) afterLate(at time.Duration) time.Duration {
+	for _, l := range p.Faults {
+		for _, s := range l.Steps {
+			if end := s.At + s.For + time.Second; s.Do == LateAnswer && at > s.At-2*time.Second && at < end {
+				at = end
+			}
+		}
+	}
+	return at
 }
 
 // change has the first messages of the burst in each channel changed after it: they are of
