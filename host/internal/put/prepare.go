@@ -163,7 +163,7 @@ func (o *operation) prepareEdit(ctx context.Context, s *slot, e *plugv1.Edit) er
 		return o.notTheirs()
 	}
 	o.of, o.edited = last.OperationId, last.Receipts
-	e.Target = &plugv1.Target{Receipts: last.Receipts}
+	e.Target = &plugv1.Target{Receipts: o.placed(last.Receipts)}
 	if old(e.Target, s.Abilities.GetLimits().GetEditAge().AsDuration()) {
 		return o.instead(plugv1.Verdict_VERDICT_TARGET_GONE, "the message is too old to be edited on this network")
 	}
@@ -217,13 +217,20 @@ func (o *operation) resolve(ctx context.Context, k *journalv1.MessageKey) ([]*pl
 	copies, err := o.copies(ctx, k)
 	var receipts []*plugv1.Receipt
 	for _, c := range copies {
-		for _, r := range c.Receipts {
-			r = proto.CloneOf(r)
-			r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
-			receipts = append(receipts, r)
-		}
+		receipts = append(receipts, o.placed(c.Receipts)...)
 	}
 	return receipts, err
+}
+
+// placed are receipts that name their channel: the plug may be asked for another than the
+// one in which they landed.
+func (o *operation) placed(receipts []*plugv1.Receipt) (placed []*plugv1.Receipt) {
+	for _, r := range receipts {
+		r = proto.CloneOf(r)
+		r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
+		placed = append(placed, r)
+	}
+	return placed
 }
 
 // original gives a message of the channel's own as a receipt.

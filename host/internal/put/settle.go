@@ -129,6 +129,8 @@ func (o *operation) known() (*plugv1.PutResponse, journalv1.SettledBy) {
 		return response, o.by()
 	}
 	if r := o.outcome(); r != nil {
+		r = proto.CloneOf(r)
+		o.landed(r)
 		return r, journalv1.SettledBy_SETTLED_BY_PUT_OUTCOME
 	}
 	return nil, 0
