@@ -26,6 +26,8 @@ var effects = []string{
 	check.ShownTwice, check.Replayed, check.Withheld, check.Echoes,
 	check.Refused + "not_sent", check.Refused + "rate_limited", check.Refused + "refused", check.Refused + "uncertain",
 	check.Refused + "no_answer", check.Refused + "disconnect",
+	check.Moved, check.MovedHeard, check.MovedWaiting, check.MovedTrying, check.MovedLate, check.MovedHost, check.MovedSaid,
+	check.MovedOld, check.MovedChanged,
 }
 
 // report prints a run's outcome. The error says that something was broken or, if strict,

@@ -70,9 +70,9 @@ var moving = []mutation{
 	},
 	{
 		name: "moves: late word is of the first source",
-		file: operationFile,
-		old:  "	if source := h.asked[outcome.Attempt]; source != \"\" {\n",
-		new:  "	if source := h.asked[outcome.Attempt]; source != \"\" && false {\n",
+		file: settleFile,
+		old:  "	o.landed(response, o.heard.asked[outcome.Attempt])\n",
+		new:  "",
 	},
 	{
 		name: "moves: parts sent before are of the source asked for now",

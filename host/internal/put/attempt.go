@@ -102,6 +102,7 @@ func (o *operation) try(ctx context.Context) (*plugv1.PutResponse, journalv1.Set
 		Sent:             o.sentTo(source),
 		Continuation:     a.Continuation,
 	}, timeout)
+	o.landed(response, id.ChannelSource(a.Channel))
 	// Before any event that waits for this Put is yielded, its receipts are known
 	// (O4), those of an attempt that failed half-way too.
 	o.know(response.Receipts)
@@ -173,6 +174,24 @@ func (o *operation) cleanup() {
 // uncertain tells whether a failure leaves open what was sent.
 func uncertain(f *plugv1.PutFailure) bool {
 	return f != nil && (f.Verdict == plugv1.Verdict_VERDICT_UNCERTAIN || f.Verdict == plugv1.Verdict_VERDICT_UNSPECIFIED)
+}
+
+// landed has the receipts of what was asked for under a source name that, if it is another
+// than the one under which everything is kept; those of an edited message stay where it
+// stands.
+func (o *operation) landed(response *plugv1.PutResponse, source id.ChannelSource) {
+	if source == "" {
+		return
+	}
+	for _, r := range response.GetReceipts() {
+		if r.Channel != "" {
+			continue
+		}
+		r.Channel = string(source)
+		if i := slices.IndexFunc(o.edited, func(e *plugv1.Receipt) bool { return e.Id == r.Id }); i >= 0 {
+			r.Channel = string(journal.ReceiptChannel(o.channel, o.edited[i]).Source)
+		}
+	}
 }
 
 // check reports receipts that break a promise of the plug.

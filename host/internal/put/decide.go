@@ -65,6 +65,9 @@ func (o *operation) conclude(ctx context.Context, d *decision) error {
 // the same place in the channel.
 func (o *operation) fallBack() {
 	o.leave()
+	if reply, quoted := o.record.Action.GetMessage(), o.record.Fallback.GetMessage(); reply != nil && quoted != nil {
+		o.quote = inFront(reply, quoted)
+	}
 	record := journal.Fallback(o.record)
 	o.id = id.OperationID(record.Id)
 	o.log = o.stage.Logger.With("channel", o.channel.String(), "operation", record.Id)

@@ -159,3 +159,47 @@ func TestSentPartsFollowAMigration(t *testing.T) {
 		}
 	})
 }
+
+// A receipt without a channel landed in the one asked for, and an echo's names its own: an
+// edit finds each message where it is, before and after a migration, and its answer leaves
+// it there; also over a restart.
+func TestReceiptsWithoutAChannel(t *testing.T) {
+	for _, by := range []string{"answer", "echo", "outcome"} {
+		inBubble(t, func(l *put.Live) { l.Abilities.Echo = plugv1.Echo_ECHO_OPERATION_ID }, func(w *world) {
+			var targets []string
+			w.plug.OnPut = func(r *plugv1.PutRequest) *plugv1.PutResponse {
+				if e := r.Action.GetEdit(); e != nil {
+					target := e.Target.Receipts[0]
+					targets = append(targets, r.Channel+": "+target.Channel+" "+target.Id)
+					return &plugv1.PutResponse{Receipts: []*plugv1.Receipt{{Id: target.Id}}}
+				}
+				said := &plugv1.PutResponse{Receipts: []*plugv1.Receipt{{Id: "1"}}} // ids begin anew
+				switch by {
+				case "answer":
+					return said
+				case "echo":
+					w.stage.Appended(here, 2, &plugv1.Event{Channel: r.Channel, MessageId: "1", OperationId: r.OperationId, Own: plugv1.Own_OWN_YES,
+						Kind: &plugv1.Event_Message{Message: &plugv1.Message{}}})
+				default:
+					w.stage.Outcome(here.Network, &plugv1.PutOutcome{OperationId: r.OperationId, Attempt: r.Attempt, Response: said})
+				}
+				return fails(plugv1.Verdict_VERDICT_UNCERTAIN)
+			}
+			w.up()
+			w.accept(say("m", "ann", "one"))
+			w.want("say one")
+			w.migrates("d")
+			w.accept(say("n", "ann", "two"))
+			w.want("say two")
+			for range 2 {
+				w.accept(edit("m", "ann", "x"), edit("n", "ann", "y"))
+				w.want("edit 1 x", "edit 1 y")
+				w.restart()
+				w.up()
+			}
+			if want := []string{"d: c 1", "d: d 1", "d: c 1", "d: d 1"}; !slices.Equal(targets, want) {
+				t.Errorf("told by %s: edited %q, want %q", by, targets, want)
+			}
+		})
+	}
+}

@@ -1,7 +1,6 @@
 package put
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/go-hclog"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/plughost/plughost/host/id"
 	"github.com/plughost/plughost/host/internal/gate"
@@ -40,6 +38,7 @@ type operation struct {
 	until    time.Time                // when that one's RPC gives up
 	passes   []*gate.Pass             // of all attempts that may have been sent
 	folded   []string                 // edits whose content is sent in place of the first
+	quote    []*plugv1.Segment        // what stands in front of a reply that its fallback quotes
 	of       string                   // the operation whose messages are edited
 	edited   []*plugv1.Receipt        // those messages
 	reacted  *journalv1.ReactedRecord // with a reaction: what shall hold once it is sent
@@ -83,12 +82,6 @@ func (h *heard) report(outcome *plugv1.PutOutcome) {
 		return
 	}
 	h.outcome = outcome
-	if source := h.asked[outcome.Attempt]; source != "" {
-		h.outcome = proto.CloneOf(outcome)
-		for _, r := range h.outcome.Response.GetReceipts() {
-			r.Channel = cmp.Or(r.Channel, string(source))
-		}
-	}
 }
 
 // asks notes where an attempt is asked for, which a receipt need not name.

@@ -3,6 +3,7 @@ package put
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -55,6 +56,9 @@ func (o *operation) asTried(ctx context.Context) (*journalv1.Operation, error) {
 	content.ReplyTo = m.ReplyTo
 	if quoted := record.Fallback.GetMessage(); quoted != nil {
 		quoted.Text = &plugv1.Text{Segments: append(inFront(m, quoted), content.Text.GetSegments()...)}
+	}
+	if len(o.quote) > 0 {
+		content.Text = &plugv1.Text{Segments: slices.Concat(o.quote, content.Text.GetSegments())}
 	}
 	record.Action.Kind = &plugv1.Action_Message{Message: content}
 	return record, nil

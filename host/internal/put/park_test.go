@@ -116,6 +116,31 @@ func TestOldEchoDoesNotSettle(t *testing.T) {
 	})
 }
 
+// A reply that was sent as a quote, with an edit in it, and was refused, is put back as the
+// quote with the edit.
+func TestPutBackQuote(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		verdict := plugv1.Verdict_VERDICT_REFUSED
+		w.plug.OnPut = func(p *plugv1.PutRequest) *plugv1.PutResponse {
+			switch {
+			case p.Action.GetMessage().GetReplyTo() != nil:
+				return fails(plugv1.Verdict_VERDICT_TARGET_GONE)
+			case verdict != 0 && shown(p.Action.GetMessage()) == "> quote\nthree":
+				return fails(verdict)
+			}
+			return nil
+		}
+		r := reply("n", "m", "two")
+		r.Fallback.GetMessage().Text.Segments = []*plugv1.Segment{{Text: "> quote\n"}, {Text: "two"}}
+		w.accept(say("m", "ann", "one"), r, edit("n", "bo", "three"))
+		w.up()
+		w.want("say one", "say three to 1", "say > quote\nthree", "say (edited) three")
+		verdict = 0
+		w.putBack(string(journal.FallbackID(id.OperationID(r.Id))))
+		w.want("say > quote\nthree")
+	})
+}
+
 // D3: what is put back goes on behind the parts that were sent, with the plug's
 // continuation and the content as it was, and the message has each part once.
 func TestPutBackParts(t *testing.T) {

@@ -89,7 +89,7 @@ func (o *operation) prepare(ctx context.Context, s *slot) (*plugv1.Action, error
 // message answers and the thread it is in. A reply that can't be native is quoted.
 func (o *operation) prepareMessage(ctx context.Context, s *slot, action *plugv1.Action, m *plugv1.Message, first bool) error {
 	quoted := o.record.Fallback
-	var quote []*plugv1.Segment // what stands in front of a quoted reply
+	quote := o.quote // what stands in front of a quoted reply
 	if o.record.ReplyTo != nil || m.ReplyTo != nil {
 		receipts, err := o.resolve(ctx, o.record.ReplyTo)
 		if err != nil {
@@ -122,7 +122,7 @@ func (o *operation) prepareMessage(ctx context.Context, s *slot, action *plugv1.
 	content = proto.CloneOf(content)
 	content.ReplyTo = m.ReplyTo
 	if len(quote) > 0 {
-		content.Text = &plugv1.Text{Segments: append(quote, content.Text.GetSegments()...)}
+		content.Text = &plugv1.Text{Segments: slices.Concat(quote, content.Text.GetSegments())}
 	}
 	action.Kind = &plugv1.Action_Message{Message: content}
 	return nil
@@ -163,7 +163,7 @@ func (o *operation) prepareEdit(ctx context.Context, s *slot, e *plugv1.Edit) er
 		return o.notTheirs()
 	}
 	o.of, o.edited = last.OperationId, last.Receipts
-	e.Target = &plugv1.Target{Receipts: last.Receipts}
+	e.Target = &plugv1.Target{Receipts: o.placed(last.Receipts)}
 	if old(e.Target, s.Abilities.GetLimits().GetEditAge().AsDuration()) {
 		return o.instead(plugv1.Verdict_VERDICT_TARGET_GONE, "the message is too old to be edited on this network")
 	}
@@ -217,13 +217,20 @@ func (o *operation) resolve(ctx context.Context, k *journalv1.MessageKey) ([]*pl
 	copies, err := o.copies(ctx, k)
 	var receipts []*plugv1.Receipt
 	for _, c := range copies {
-		for _, r := range c.Receipts {
-			r = proto.CloneOf(r)
-			r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
-			receipts = append(receipts, r)
-		}
+		receipts = append(receipts, o.placed(c.Receipts)...)
 	}
 	return receipts, err
+}
+
+// placed are receipts that name their channel: the plug may be asked for another than the
+// one in which they landed.
+func (o *operation) placed(receipts []*plugv1.Receipt) (placed []*plugv1.Receipt) {
+	for _, r := range receipts {
+		r = proto.CloneOf(r)
+		r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
+		placed = append(placed, r)
+	}
+	return placed
 }
 
 // original gives a message of the channel's own as a receipt.

@@ -279,7 +279,9 @@ func (o *operation) outcome() *plugv1.PutResponse {
 	if f != nil && (uncertain(f) || outcome.Attempt != o.attempt.Number || o.attempt.NotSent) {
 		return nil
 	}
-	return outcome.Response
+	response := proto.CloneOf(outcome.Response)
+	o.landed(response, o.heard.asked[outcome.Attempt])
+	return response
 }
 
 // needsReceipt tells whether an action that was carried out has receipts.

@@ -159,6 +159,32 @@ func TestFold(t *testing.T) {
 		w.up()
 		w.want("say one", "say > quote\nthree")
 	})
+	for _, restart := range []bool{false, true} { // one that the network finds no target for
+		inBubble(t, nil, func(w *world) {
+			failed := false
+			w.plug.OnPut = func(p *plugv1.PutRequest) *plugv1.PutResponse {
+				switch {
+				case p.Action.GetMessage().GetReplyTo() != nil:
+					return fails(plugv1.Verdict_VERDICT_TARGET_GONE)
+				case !failed && strings.Contains(shown(p.Action.GetMessage()), "three"):
+					failed = true
+					return fails(plugv1.Verdict_VERDICT_UNCERTAIN)
+				}
+				return nil
+			}
+			r := reply("n", "m", "two")
+			r.Fallback.GetMessage().Text.Segments = []*plugv1.Segment{{Text: "> quote\n"}, {Text: "two"}}
+			w.accept(say("m", "ann", "one"), r, edit("n", "bo", "three"))
+			w.up()
+			w.want("say one", "say three to 1", "say > quote\nthree")
+			if restart {
+				w.restart()
+				w.up()
+			}
+			time.Sleep(time.Minute)
+			w.want("say > quote\nthree")
+		})
+	}
 	inBubble(t, nil, func(w *world) { // over a restart of the host
 		w.accept(say("m", "ann", "one"), edit("m", "ann", "two"), say("n", "ann", "other"), remove("n"))
 		w.restart()

@@ -54,6 +54,8 @@ func (c *checker) parked(op *record.Operation) (sentence string, ok bool) {
 		return allowSetAhead, op.Uncertain() > 1
 	case op.Parked.Verdict == plugv1.Verdict_VERDICT_UNCERTAIN:
 		return allowUncertain, op.Uncertain() > retries(c.Plan.Network(op.Plug))
+	case op.Parked.Verdict == plugv1.Verdict_VERDICT_TARGET_GONE:
+		return allowLeftTarget, leftTarget(op)
 	}
 	return "", false
 }

@@ -49,7 +49,9 @@ func (c *checker) isParked(op *record.Operation) bool {
 // extra tells whether each of the copies is one of several that one operation made: the
 // host knows of one of them, whichever it was told of.
 func (c *checker) extra(to ledger.Member, copies []*copyOf) bool {
-	return c.Plan.Network(to.Plug).Once != plan.Idempotent && !slices.ContainsFunc(copies, func(m *copyOf) bool { return c.said[m.Operation] < 2 })
+	return !slices.ContainsFunc(copies, func(m *copyOf) bool {
+		return c.said[m.Operation] < 2 || c.Plan.Network(to.Plug).Once == plan.Idempotent && !c.bothSides(m.operation)
+	})
 }
 
 // early tells whether each of the copies stands for an edit that was heard before its
@@ -145,6 +147,8 @@ func (c *checker) reactions(s *source, to ledger.Member, copies []*copyOf) {
 		}
 		op := of[r]
 		switch {
+		case c.leftReaction(s, r):
+			c.Allowed[allowLeft]++
 		case op == nil:
 			c.violate("conversations 4", "reaction missing", s.token, to, "%s: the journal has no operation for this member", r)
 		case op.Settled == nil: // left waiting, which is reported
@@ -178,14 +182,14 @@ func (c *checker) reply(s *source, to ledger.Member, copies []*copyOf) {
 	if s.answers == 0 {
 		return
 	}
-	ids := map[string]ledger.Token{}
+	there := map[about]bool{}
 	for _, m := range c.copies[pair{s.answers, to}] {
-		ids[m.ID] = s.answers
+		there[about{m.Member, m.ID}] = true
 	}
 	answered := c.sources[s.answers]
 	for _, m := range copies {
 		switch {
-		case m.ReplyTo != "" && ids[bare(m.ReplyTo)] != s.answers:
+		case m.ReplyTo != "" && !there[about{m.Member, bare(m.ReplyTo)}]:
 			c.violate("conversations 2", "wrong reply", s.token, to, "it answers message %s, which is no copy of %s", m.ReplyTo, s.answers)
 		case m.ReplyTo == "" && !m.repost && c.Plan.Network(to.Plug).Replies && !answered.Deleted && !strings.Contains(m.First, s.answers.String()):
 			op := c.find(answered, to, ledger.Said, 0)

@@ -81,6 +81,7 @@ type checker struct {
 	events     map[about][]*record.Event
 	refused    map[string]bool // operations that a network refused, by their ids
 	said       map[string]int  // how often a network has what an operation says
+	moves      map[ledger.Member]*move
 }
 
 // source is a message as it was said and changed where it is from.
@@ -92,13 +93,13 @@ type source struct {
 	again    bool // it was said once more
 }
 
-// pair is a message and a member where it should be.
+// pair is a message and a member where it should be, as the config names it.
 type pair struct {
 	token ledger.Token
 	ledger.Member
 }
 
-// about is a message of a network, by its own id.
+// about is a message of a network, by its own id and the source under which it was said.
 type about struct {
 	ledger.Member
 	id string
@@ -115,7 +116,7 @@ type copyOf struct {
 // Check checks a run.
 func Check(r Run) Report {
 	c := &checker{Run: r, sources: map[ledger.Token]*source{}, ids: map[about]*source{}, copies: map[pair][]*copyOf{},
-		operations: map[about][]*record.Operation{}, events: map[about][]*record.Event{}, refused: map[string]bool{}, said: map[string]int{}}
+		operations: map[about][]*record.Operation{}, events: map[about][]*record.Event{}, refused: map[string]bool{}, said: map[string]int{}, moves: findMoves(r)}
 	c.Allowed = map[string]int{}
 	c.index()
 	c.journal()
@@ -126,6 +127,7 @@ func Check(r Run) Report {
 		c.originFiles(s)
 	}
 	c.inOrder()
+	c.migrations()
 	c.yields()
 	return c.Report
 }
@@ -205,15 +207,16 @@ func (c *checker) sent(m *ledger.Message) {
 		c.violate("D3", "unexpected", t, m.Member, "nobody said it: %s", m.Line)
 		return
 	}
+	here := c.Plan.Home(m.Member)
 	switch {
-	case s.Member == m.Member:
+	case c.Plan.Home(s.Member) == here:
 		c.violate("conversations 1", "bridged back", t, m.Member, "it came back to where it was said: %s", m.Line)
 	case s.By == ledger.Device:
 		c.violate("contract, Settling by echo", "echo bridged", t, m.Member, "what the account said on another device is never bridged: %s", m.Line)
-	case !slices.Contains(c.Plan.Others(s.Member), m.Member):
+	case !slices.Contains(c.Plan.Others(s.Member), here):
 		c.violate("conversations 1", "unexpected", t, m.Member, "its conversation is another: %s", m.Line)
 	default:
-		k := pair{t, m.Member}
+		k := pair{t, here}
 		c.copies[k] = append(c.copies[k], &copyOf{m, op, op.Kind == ledger.Edited})
 	}
 }

@@ -66,6 +66,7 @@ func Counts(r Run) map[string]int {
 			}
 		}
 	}
+	countMoves(r, counts)
 	return counts
 }
 

@@ -100,6 +100,10 @@ func (c *checker) inbound(l ledger.Line) {
 		c.Allowed[allowGap]++
 		return
 	}
+	if c.left(l) {
+		c.Allowed[allowLeft]++
+		return
+	}
 	if l.Kind != ledger.Deleted && c.forgotten(s) {
 		c.Allowed[allowForgotten]++
 		return

@@ -29,12 +29,15 @@ type made struct {
 	sequence id.Sequence
 	n        int
 	now      time.Time
+	sources  map[ledger.Member]string // that a member has now, if it has migrated
+	said     map[ledger.Token]about
+	copies   map[string]about // by operation
 }
 
 func newMade() *made {
-	m := &made{now: time.Unix(1_000_000, 0)}
+	m := &made{now: time.Unix(1_000_000, 0), sources: map[ledger.Member]string{}, said: map[ledger.Token]about{}, copies: map[string]about{}}
 	m.SettleTimeout = 3 * time.Second
-	m.Plan = &plan.Plan{Conversations: [][]ledger.Member{{from, exactly, atLeast}, {elsewhere, {Plug: "from", Source: "2"}}}}
+	m.Plan = &plan.Plan{Homes: map[ledger.Member]ledger.Member{}, Conversations: [][]ledger.Member{{from, exactly, atLeast}, {elsewhere, {Plug: "from", Source: "2"}}}}
 	for _, n := range []plan.Network{{Plug: "from", Once: plan.Idempotent}, {Plug: "exactly", Once: plan.ByEcho}, {Plug: "atleast", Once: plan.AtLeast}} {
 		n.Replays, n.Edits, n.Deletes, n.Reacts, n.Replies, n.Files = true, true, true, true, true, true
 		n.Account = &simnettest.Account{}
@@ -67,10 +70,31 @@ func (m *made) event(e record.Event) *record.Event {
 	return &e
 }
 
+// under is a member with the source that it has now.
+func (m *made) under(home ledger.Member) ledger.Member {
+	if now := m.sources[home]; now != "" {
+		home.Source = now
+	}
+	return home
+}
+
+// migrates has a member's channel go on under another source, and the journal hear it.
+func (m *made) migrates(home ledger.Member) ledger.Line {
+	to := home
+	to.Source += "-moved"
+	m.Plan.Homes[to], m.sources[home] = home, to.Source
+	l := m.line(ledger.Line{Kind: ledger.Moved, Member: home, By: ledger.Stranger, Detail: to.Source})
+	m.event(record.Event{Member: home, ID: "moved", Kind: ledger.Moved, Text: to.Source})
+	return *l
+}
+
 // does has somebody do something to message t in the channel from, and the journal hear
-// it.
+// it: where the message stands, if it was said.
 func (m *made) does(kind ledger.Kind, t ledger.Token, revision int) {
-	l := ledger.Line{Kind: kind, Member: from, ID: fmt.Sprint(t), By: ledger.Stranger, Author: "Ann"}
+	if _, said := m.said[t]; !said {
+		m.said[t] = about{m.under(from), fmt.Sprint(t)}
+	}
+	l := ledger.Line{Kind: kind, Member: m.said[t].Member, ID: m.said[t].id, By: ledger.Stranger, Author: "Ann"}
 	if kind == ledger.Said || kind == ledger.Edited {
 		l.Text = ledger.Mark(t, revision)
 	}
@@ -78,13 +102,13 @@ func (m *made) does(kind ledger.Kind, t ledger.Token, revision int) {
 		l.Reaction = "👍"
 	}
 	m.line(l)
-	m.event(record.Event{Member: from, ID: fmt.Sprintf("%s %d.%d", kind, t, revision), MessageID: l.ID, Kind: kind, Own: plugv1.Own_OWN_NO, Text: l.Text})
+	m.event(record.Event{Member: l.Member, ID: fmt.Sprintf("%s %d.%d", kind, t, revision), MessageID: l.ID, Kind: kind, Own: plugv1.Own_OWN_NO, Text: l.Text})
 }
 
 // accepts has the host accept the same for a member.
 func (m *made) accepts(to ledger.Member, kind ledger.Kind, t ledger.Token, revision int) *record.Operation {
 	name := fmt.Sprintf("%s %d.%d for %s", kind, t, revision, to.Plug)
-	op := &record.Operation{Sequence: m.step(), Time: m.now, Member: to, ID: name, Fallback: "instead of " + name, Kind: kind, About: from, AboutID: fmt.Sprint(t), Accepted: 1}
+	op := &record.Operation{Sequence: m.step(), Time: m.now, Member: to, ID: name, Fallback: "instead of " + name, Kind: kind, About: m.said[t].Member, AboutID: m.said[t].id, Accepted: 1}
 	if kind == ledger.Said || kind == ledger.Edited {
 		op.Text = ledger.Mark(t, revision)
 	}
@@ -100,7 +124,7 @@ func (m *made) accepts(to ledger.Member, kind ledger.Kind, t ledger.Token, revis
 func (m *made) attempts(op *record.Operation) {
 	n := uint32(len(op.Attempts)) + 1
 	m.now = m.now.Add(m.SettleTimeout)
-	op.Attempts = append(op.Attempts, record.Attempt{Sequence: m.step(), Time: m.now, Operation: op.ID, Number: n, Uncertain: n})
+	op.Attempts = append(op.Attempts, record.Attempt{Sequence: m.step(), Time: m.now, Operation: op.ID, Source: m.under(op.Member).Source, Number: n, Uncertain: n})
 }
 
 // forgetful is an operation for a network that takes it twice as one for an hour, of which
@@ -125,9 +149,11 @@ func (m *made) parks(op *record.Operation, verdict plugv1.Verdict) {
 // takes has a network take what an operation says or does, to the message of an
 // earlier one if that is not nil.
 func (m *made) takes(op, of *record.Operation) *ledger.Line {
-	l := ledger.Line{Kind: op.Kind, Member: op.Member, ID: "copy of " + op.ID, By: ledger.Host, Operation: op.ID, Text: op.Text, Reaction: op.Reaction}
+	l := ledger.Line{Kind: op.Kind, Member: m.under(op.Member), ID: "copy of " + op.ID, By: ledger.Host, Operation: op.ID, Text: op.Text, Reaction: op.Reaction}
 	if of != nil {
-		l.ID = "copy of " + of.ID
+		l.Member, l.ID = m.copies[of.ID].Member, m.copies[of.ID].id
+	} else {
+		m.copies[op.ID] = about{l.Member, l.ID}
 	}
 	return m.line(l)
 }

@@ -93,6 +93,8 @@ func (c *checker) doubles(s *source, to ledger.Member, copies []*copyOf) {
 			c.Allowed[allowAtLeast]++
 		case n.HeardAgain:
 			c.Allowed[allowHeardAgain]++
+		case c.bothSides(op):
+			c.Allowed[allowBothSides]++
 		case n.Once == plan.ByEcho && op.Uncertain() > 1 && !c.echoedBefore(op):
 			c.Allowed[allowLateEcho]++
 		default:
@@ -127,7 +129,7 @@ func (c *checker) reposted(s *source, to ledger.Member, n *plan.Network, m *copy
 }
 
 // inOrder checks that the messages of each channel came to each other member in the
-// order in which they were said (O6). What stands for an edit has its own time.
+// order in which they were said (O6), over its migration too. What stands for an edit has its own time.
 func (c *checker) inOrder() {
 	type way struct{ from, to ledger.Member }
 	newest := map[way]struct {
@@ -148,7 +150,7 @@ func (c *checker) inOrder() {
 			if first == 0 {
 				continue
 			}
-			w := way{s.Member, to}
+			w := way{c.Plan.Home(s.Member), to}
 			if last := newest[w]; first < last.at {
 				c.violate("O6", "reordered", s.token, to, "it came before %s, which was said before it", last.token)
 				continue

@@ -16,14 +16,18 @@ type Yield struct {
 	Stream int
 	// Settled is the operation whose outcome this entry tells; empty for an event.
 	Settled string
-	// Receipts are the ids of its messages.
+	// Receipts are its messages, as Named.
 	Receipts []string
 	// Member is the operation's channel, or the event's.
 	ledger.Member
-	// MessageID of an event that is a message, and Origin, the operation that it is an
+	// MessageID names an event that is a message, as Named, and Origin, the operation that it is an
 	// echo of.
 	MessageID, Origin string
 }
+
+// Named is a message by the source under which it was said, for its id names others in the
+// other sources of a channel.
+func Named(source, id string) string { return source + " " + id }
 
 const allowHeldLong = `yielded before its send was settled, after the hold (O5: "events are held at most settle_timeout")`
 

@@ -29,6 +29,8 @@ const (
 	Repeated Kind = "repeated"
 	// Shown: an event went out to the plug; Detail is the event's id.
 	Shown Kind = "shown"
+	// Moved: the channel goes on as another source, which Detail names.
+	Moved Kind = "moved"
 	// Online and Offline: the plug's events flow, or no more.
 	Online  Kind = "online"
 	Offline Kind = "offline"

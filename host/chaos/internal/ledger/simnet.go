@@ -10,11 +10,13 @@ var simnetKinds = map[simnettest.Kind]Kind{
 	simnettest.Accepted: Said, simnettest.Emitted: Said, simnettest.Edited: Edited, simnettest.Deleted: Deleted,
 	simnettest.Reacted: Reacted, simnettest.Unreacted: Unreacted, simnettest.Rejected: Refused,
 	simnettest.Repeated: Repeated, simnettest.Shown: Shown,
+	simnettest.Migrated:   Moved,
 	simnettest.Subscribed: Online, simnettest.Disconnected: Offline,
 }
 
 // Simnet takes the lines of one plug, which is logged in as an account of its own
-// name, out of a simnet's ledger. Each channel is of one plug.
+// name, out of a simnet's ledger. Each channel is of one plug, and
+// sources are all that its channels have had.
 func Simnet(entries []simnettest.Entry, plug string, sources []string) (lines []Line) {
 	ours := map[string]bool{}
 	for _, s := range sources {

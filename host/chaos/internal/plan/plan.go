@@ -14,6 +14,8 @@ type Plan struct {
 	Seed          uint64
 	Networks      []Network
 	Conversations [][]ledger.Member
+	// Homes are the channels that migrate, by the source that each goes on to.
+	Homes map[ledger.Member]ledger.Member
 	// Speech has a lane for each channel, Faults one for each that can fail by itself.
 	Speech, Faults []Lane
 	// Last is the first token that the speech doesn't use.
@@ -42,7 +44,7 @@ const (
 
 // New draws a plan.
 func New(o Options) *Plan {
-	p := &Plan{Seed: o.Seed, Networks: Networks(), Last: 1}
+	p := &Plan{Seed: o.Seed, Networks: Networks(), Homes: map[ledger.Member]ledger.Member{}, Last: 1}
 	p.converse(draw(o.Seed, "conversations"))
 	members := slices.Concat(p.Conversations...)
 	for _, m := range members {
@@ -50,6 +52,7 @@ func New(o Options) *Plan {
 		p.Speech = append(p.Speech, p.speech(d, m, o.Length, o.PerSecond/float64(len(members))))
 	}
 	p.faults(o)
+	p.moves(o)
 	return p
 }
 
@@ -112,8 +115,9 @@ func (p *Plan) Sources(plug string) (sources []string) {
 	return sources
 }
 
-// Others are the other members of a member's conversation.
+// Others are the other members of a member's conversation, whatever source it has now.
 func (p *Plan) Others(m ledger.Member) []ledger.Member {
+	m = p.Home(m)
 	for _, c := range p.Conversations {
 		if i := slices.Index(c, m); i >= 0 {
 			return slices.Delete(slices.Clone(c), i, i+1)

@@ -22,8 +22,8 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-// 50 channels in 20 conversations, no plug twice in one, each plug somewhere; and in two
-// minutes each fault comes.
+// 50 channels in 20 conversations, no plug twice in one, each plug somewhere; some of those
+// that can migrate do, once each; and in two minutes each fault comes.
 func TestPlan(t *testing.T) {
 	faults := map[string]int{}
 	for seed := range uint64(20) {
@@ -42,6 +42,19 @@ func TestPlan(t *testing.T) {
 		for _, n := range p.Networks {
 			if len(p.Sources(n.Plug)) == 0 {
 				t.Errorf("seed %d: plug %s is in no conversation", seed, n.Plug)
+			}
+		}
+		if len(p.Homes) != migrations {
+			t.Errorf("seed %d: %d channels migrate", seed, len(p.Homes))
+		}
+		homes := map[ledger.Member]bool{}
+		for to, home := range p.Homes {
+			if n := p.Network(home.Plug); n.Account == nil || n.Calm || homes[home] || slices.Contains(members, to) || !slices.Contains(members, home) {
+				t.Errorf("seed %d: %s migrates to %s", seed, home, to)
+			}
+			homes[home] = true
+			if p.Home(to) != home || p.To(home) != to.Source || !slices.Equal(p.Others(to), p.Others(home)) {
+				t.Errorf("seed %d: %s is not the home of %s", seed, home, to)
 			}
 		}
 		here := map[string]bool{}

@@ -38,6 +38,11 @@ type Step struct {
 	// By is how far the host's clock jumps: with For not 0 in a jump, and back.
 	By time.Duration
 
+	// To is the source that a channel goes on to. Changes are what is done then to what was
+	// said in the burst.
+	To      string
+	Changes []Step
+
 	// Command is what a simulated network is told, Undo what it is told in the end.
 	Command, Undo *simnettest.Command
 	// Name is the fault's in the count.
@@ -76,6 +81,14 @@ const (
 	JumpClock      Do = "clock"
 	// KillAndJump kills the host and starts it with another clock.
 	KillAndJump Do = "kill host, clock"
+
+	// Migrate has a channel go on under another source, in the middle of a burst.
+	Migrate Do = "migrate"
+	// MigrateHeld has it while the old source's answers are held: a Put is under way.
+	MigrateHeld Do = "migrate, answers held"
+	// MigrateKillPlug and MigrateKillHost have it while the plug or the host is down.
+	MigrateKillPlug Do = "migrate, kill plug"
+	MigrateKillHost Do = "migrate, kill host"
 )
 
 // Lane is steps that are done one after another.
@@ -97,6 +110,9 @@ func (s Step) String() string {
 	case s.Plug != "":
 		fmt.Fprintf(&b, " %s", s.Plug)
 	}
+	if s.To != "" {
+		fmt.Fprintf(&b, " to %s", s.To)
+	}
 	if s.Token != 0 {
 		fmt.Fprintf(&b, " %s", ledger.Mark(s.Token, s.Revision))
 	}
@@ -113,6 +129,9 @@ func (s Step) String() string {
 	}
 	if len(s.Burst) > 0 {
 		fmt.Fprintf(&b, ", %v into a burst from %s to %s", s.Delay, s.Burst[0].Token, s.Burst[len(s.Burst)-1].Token)
+	}
+	if len(s.Changes) > 0 {
+		fmt.Fprintf(&b, ", %d changes of it afterwards", len(s.Changes))
 	}
 	if s.For > 0 {
 		fmt.Fprintf(&b, " for %v", s.For)

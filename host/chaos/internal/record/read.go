@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,12 @@ func (r *reader) member(c id.Channel) ledger.Member {
 	return ledger.Member{Plug: r.plug[c.Network], Source: string(c.Source)}
 }
 
+// under is the member with the source under which an event happened: the log has it under
+// the channel's first.
+func (r *reader) under(c id.Channel, e *plugv1.Event) ledger.Member {
+	return ledger.Member{Plug: r.plug[c.Network], Source: cmp.Or(e.Channel, string(c.Source))}
+}
+
 func (r *reader) add(c id.Channel, record storage.Record, m proto.Message) error {
 	r.last = r.when(record.Time, r.last)
 	wrong := record.Time.Sub(r.last)
@@ -70,7 +77,7 @@ func (r *reader) add(c id.Channel, record storage.Record, m proto.Message) error
 		for i, e := range m.Events {
 			kind, text := eventKind(e)
 			r.Events = append(r.Events, &Event{
-				Sequence: record.Sequence, Time: record.Time, Member: r.member(c), ID: e.EventId, MessageID: e.MessageId, Kind: kind, Text: text,
+				Sequence: record.Sequence, Time: record.Time, Member: r.under(c, e), ID: e.EventId, MessageID: e.MessageId, Kind: kind, Text: text,
 				Own: e.Own, Operation: e.OperationId, Withheld: e.History || slices.Contains(m.Withheld, uint32(i)),
 			})
 		}
@@ -120,7 +127,7 @@ func (r *reader) attempt(c id.Channel, record storage.Record, a *journalv1.Attem
 	if op == nil {
 		return
 	}
-	op.Attempts = append(op.Attempts, Attempt{record.Sequence, record.Time, a.OperationId, a.Number, a.Uncertain, a.NotSent, a.Deadline.AsTime().Add(-wrong), wrong})
+	op.Attempts = append(op.Attempts, Attempt{record.Sequence, record.Time, a.OperationId, cmp.Or(a.Channel, op.Source), a.Number, a.Uncertain, a.NotSent, a.Deadline.AsTime().Add(-wrong), wrong})
 }
 
 // settled is repeated in the records of attempts; the first counts.
@@ -146,6 +153,8 @@ func eventKind(e *plugv1.Event) (kind ledger.Kind, text string) {
 		return ledger.Deleted, ""
 	case *plugv1.Event_ReactionAdded, *plugv1.Event_ReactionsSet:
 		return ledger.Reacted, ""
+	case *plugv1.Event_ChannelMigrated:
+		return ledger.Moved, k.ChannelMigrated.To
 	case *plugv1.Event_ReactionRemoved:
 		return ledger.Unreacted, ""
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/chaos/internal/ledger"
@@ -41,6 +42,11 @@ func TestRead(t *testing.T) {
 		Events: []*plugv1.Event{{EventId: "e", MessageId: "m", Channel: "c", Own: plugv1.Own_OWN_NO, Kind: &plugv1.Event_Message{Message: content}}}, Withheld: []uint32{0},
 	}}})
 	must(err)
+	_, err = j.AppendEvents(t.Context(), []journal.Run{{Channel: from, Record: &journalv1.EventsRecord{Events: []*plugv1.Event{
+		{EventId: "f", Channel: "c", Own: plugv1.Own_OWN_NO, Kind: &plugv1.Event_ChannelMigrated{ChannelMigrated: &plugv1.ChannelMigrated{To: "c2"}}},
+		{EventId: "e", MessageId: "m", Channel: "c2", Own: plugv1.Own_OWN_NO, Kind: &plugv1.Event_Message{Message: content}},
+	}}}})
+	must(err)
 	op := &journalv1.Operation{Id: "0123456789abcdefghij", Hook: "h", Source: &journalv1.MessageKey{NetworkId: "net:a", Channel: "c", Id: "m"},
 		Action: &plugv1.Action{Kind: &plugv1.Action_Message{Message: content}}, AcceptedTime: timestamppb.Now()}
 	must(j.Accept(t.Context(), []journal.Accepted{{Channel: to, Operations: []*journalv1.Operation{op}}}))
@@ -49,6 +55,9 @@ func TestRead(t *testing.T) {
 	position := &journalv1.Position{Sequence: uint64(end)}
 	attempt := &journalv1.Attempt{Position: position, OperationId: op.Id, Number: 1, Uncertain: 1, Deadline: timestamppb.Now()}
 	must(j.SavePut(t.Context(), to, &journalv1.PutRecord{Attempt: attempt}))
+	again := proto.CloneOf(attempt)
+	again.Number, again.Channel = 2, "d2"
+	must(j.SavePut(t.Context(), to, &journalv1.PutRecord{Attempt: again}))
 	must(j.Park(t.Context(), to, &journalv1.ParkedRecord{Operation: op, Verdict: plugv1.Verdict_VERDICT_UNCERTAIN, Reason: "why"}))
 	must(j.SavePut(t.Context(), to, &journalv1.PutRecord{Settled: &journalv1.Settled{Position: position, OperationId: op.Id,
 		Outcome: journalv1.Outcome_OUTCOME_PARKED, By: journalv1.SettledBy_SETTLED_BY_HOST}}))
@@ -56,18 +65,24 @@ func TestRead(t *testing.T) {
 
 	r, err := Read(t.Context(), dir, []string{"a", "b"}, func(shown, _ time.Time) time.Time { return shown })
 	must(err)
-	if len(r.Events) != 1 || len(r.Operations) != 1 {
+	if len(r.Events) != 3 || len(r.Operations) != 1 {
 		t.Fatalf("%d events and %d operations", len(r.Events), len(r.Operations))
 	}
 	a, b := ledger.Member{Plug: "a", Source: "c"}, ledger.Member{Plug: "b", Source: "d"}
 	if e := r.Events[0]; e.Member != a || e.ID != "e" || e.MessageID != "m" || e.Kind != ledger.Said || e.Text != "m00001.0 hi" || !e.Withheld {
 		t.Errorf("event %+v", e)
 	}
+	if e := r.Events[1]; e.Member != a || e.Kind != ledger.Moved || e.Text != "c2" {
+		t.Errorf("migration %+v", e)
+	}
+	if e := r.Events[2]; e.Source != "c2" || e.Kind != ledger.Said {
+		t.Errorf("event after it %+v", e)
+	}
 	o := r.Operations[0]
 	if o.Member != b || o.About != a || o.AboutID != "m" || o.Kind != ledger.Said || o.Accepted != 1 || r.ByID[o.Fallback] != o {
 		t.Errorf("operation %+v", o)
 	}
-	if len(o.Attempts) != 1 || o.Uncertain() != 1 || o.Outcome() != journalv1.Outcome_OUTCOME_PARKED || o.Parked == nil || o.Parked.Reason != "why" {
+	if len(o.Attempts) != 2 || o.Attempts[0].Source != "d" || o.Attempts[1].Source != "d2" || o.Uncertain() != 1 || o.Outcome() != journalv1.Outcome_OUTCOME_PARKED || o.Parked == nil || o.Parked.Reason != "why" {
 		t.Errorf("its end: %+v, %+v, %+v", o.Attempts, o.Settled, o.Parked)
 	}
 }

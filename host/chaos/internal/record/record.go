@@ -19,13 +19,15 @@ type Record struct {
 	ByID map[string]*Operation
 }
 
-// Event is one event.
+// Event is one event. Its member has the source under which it happened; a channel that
+// has moved has several.
 type Event struct {
 	Sequence id.Sequence
 	Time     time.Time // when it was stored
 	ledger.Member
 	ID, MessageID string
-	// Kind is one of the ledger's; empty for what bridging leaves alone.
+	// Kind is one of the ledger's; empty for what bridging leaves alone. Of one that a channel
+	// has moved Text is the new source.
 	Kind      ledger.Kind
 	Own       plugv1.Own
 	Operation string
@@ -49,7 +51,8 @@ func (e *Event) String() string {
 	return s
 }
 
-// Operation is one accepted operation.
+// Operation is one accepted operation. Its member is the one that the config names, About
+// has the source under which the message was said.
 type Operation struct {
 	Sequence id.Sequence
 	Time     time.Time
@@ -74,6 +77,8 @@ type Attempt struct {
 	Sequence  id.Sequence
 	Time      time.Time
 	Operation string
+	// Source is what the plug was asked for.
+	Source    string
 	Number    uint32
 	Uncertain uint32
 	NotSent   bool

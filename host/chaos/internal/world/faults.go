@@ -24,7 +24,7 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 	var err error
 	switch s.Do {
 	case plan.KillHost, plan.KillAndJump:
-		err = w.patiently(ctx, func(ctx context.Context) error { return w.killHost(ctx, s) })
+		err = w.patiently(ctx, func(ctx context.Context) error { return w.killHost(ctx, s, nil) })
 	case plan.StopHost:
 		if err = w.host.signal(syscall.SIGSTOP); err == nil {
 			pause(ctx, s.For)
@@ -35,15 +35,9 @@ func (w *World) Fail(ctx context.Context, s plan.Step) error {
 	case plan.LateAnswer:
 		err = w.lateAnswer(ctx, s)
 	case plan.Script:
-		net := w.nets[w.Plan.Network(s.Plug).Net]
-		err = w.patiently(ctx, func(ctx context.Context) error {
-			_, err := net.Do(ctx, *s.Command)
-			return err
-		})
-		if err == nil && s.Undo != nil {
-			pause(ctx, s.For)
-			_, err = net.Do(context.WithoutCancel(ctx), *s.Undo)
-		}
+		err = w.script(ctx, s)
+	case plan.Migrate, plan.MigrateHeld, plan.MigrateKillPlug, plan.MigrateKillHost:
+		err = w.migrate(ctx, s)
 	case plan.Broker:
 		err = w.broker.again(ctx, s.For)
 	case plan.Cut:

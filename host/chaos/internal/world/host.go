@@ -205,7 +205,8 @@ func (w *World) StopHost() {
 }
 
 // killHost kills the host in the step's burst, sees its plugs gone, and starts it again after a while.
-func (w *World) killHost(ctx context.Context, s plan.Step) error {
+// meanwhile is done while it is down, if it is not nil.
+func (w *World) killHost(ctx context.Context, s plan.Step, meanwhile func() error) error {
 	pids, err := w.pids(ctx)
 	if err != nil {
 		return err // it is starting still
@@ -228,11 +229,14 @@ func (w *World) killHost(ctx context.Context, s plan.Step) error {
 			break
 		}
 	}
+	if meanwhile != nil {
+		err = meanwhile()
+	}
 	pause(ctx, s.For)
 	if s.By != 0 {
 		w.Clock.Jump(s.By)
 	}
-	return w.host.start()
+	return errors.Join(err, w.host.start())
 }
 
 // alive tells whether a process is there and is no zombie.

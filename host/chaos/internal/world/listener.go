@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -47,13 +48,13 @@ func (l *listener) take(stream int, r *hostv1.SubscribeResponse) {
 		op := r.GetPutSettled().Operation
 		y.Settled, y.Member = op.OperationId, member(op.Channel)
 		for _, receipt := range op.Receipts {
-			y.Receipts = append(y.Receipts, receipt.Id)
+			y.Receipts = append(y.Receipts, check.Named(cmp.Or(receipt.Channel, y.Source), receipt.Id))
 		}
 	case r.GetDelivery() != nil:
 		d := r.GetDelivery()
 		y.Member, y.Origin = member(d.Channel), d.Origin.GetOperationId()
 		if d.Event.GetMessage() != nil {
-			y.MessageID = d.Event.MessageId
+			y.MessageID = check.Named(cmp.Or(d.Event.Channel, y.Source), d.Event.MessageId)
 		}
 	default:
 		return

@@ -93,7 +93,7 @@ func (w *World) missing(ctx context.Context, last []plan.Step) (n int, err error
 		for _, o := range w.Plan.Others(s.Member) {
 			if !slices.ContainsFunc(lines[o.Plug], func(l ledger.Line) bool {
 				t, _, ok := ledger.Find(l.Text)
-				return l.Member == o && l.By == ledger.Host && ok && t == s.Token
+				return w.Plan.Home(l.Member) == o && l.By == ledger.Host && ok && t == s.Token
 			}) {
 				n++
 			}

@@ -104,7 +104,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 			w.speakers[n.Plug] = w.broker
 		default:
 			addresses[n.Plug] = w.nets[n.Net].Address
-			w.speakers[n.Plug] = &simnet{net: w.nets[n.Net], plug: n.Plug, sources: o.Plan.Sources(n.Plug), ids: map[ledger.Token]string{}}
+			w.speakers[n.Plug] = newSimnet(w.nets[n.Net], n.Plug, o.Plan)
 		}
 	}
 	if err := os.WriteFile(w.config, []byte(w.yaml(addresses)), 0o600); err != nil {

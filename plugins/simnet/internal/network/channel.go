@@ -118,10 +118,13 @@ func (n *Network) check(s *Session, f *wire.Send, m *message) (script.Verdict, s
 		}
 		m.text = text
 	}
-	if _, in := s.joined[m.channel]; !in {
+	// What stands there can be changed, also by a plug that has asked only for what it goes
+	// on as: the account is in both.
+	moved := m.channel.to != nil && toMessage(m.kind())
+	_, in := s.joined[m.channel]
+	if _, member := m.channel.members[s.account]; !in && !(moved && member) {
 		return script.NotSent, "you are not in this channel"
 	}
-	moved := m.channel.to != nil && toMessage(m.kind()) // what stands there can be changed
 	if state, reason := m.channel.state(); state != script.StateJoined && !moved {
 		return script.NotSent, "the channel takes no messages: " + string(state) + " " + reason
 	}

@@ -54,6 +54,12 @@ func (s *Session) Login(l *wire.Login) (wire.LoginReply, error) {
 // so that its log goes on while no plug is there.
 func (s *Session) join(requested string) wire.ChannelStatus {
 	ch := s.n.channel(s.inner(requested))
+	if s.account.set.Resume == script.ResumeNo {
+		// It is shown nothing of before, and not where the channel went.
+		for ch.to != nil {
+			ch = ch.to
+		}
+	}
 	status := wire.ChannelStatus{Requested: requested, Name: s.outer(ch)}
 	status.State, status.Reason = ch.state()
 	if !open(status.State) {
