@@ -81,6 +81,7 @@ func drawStep(t *rapid.T) Step {
 		step.After = one(t, "after", 0, time.Millisecond, 200*time.Millisecond, 3*time.Second)
 		step.For = one(t, "for", 0, time.Second, 20*time.Second)
 		step.Count = one(t, "at", 0, 0, 1)
+		step.Kind = one(t, "kind", "moved", "cursor")
 		step.Back = rapid.Bool().Draw(t, "back")
 	case Retain:
 		step.For = one(t, "for", 0, time.Second, 20*time.Second)

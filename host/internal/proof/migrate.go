@@ -111,7 +111,7 @@ type whereabouts struct {
 	durable   id.ChannelSource          // by the last move in the journal
 	made      map[id.ChannelSource]bool // by all of them
 	answered  id.ChannelSource          // by the answer of Start, the last time that told something new
-	followed  id.ChannelSource          // that this life of the host was told last, and knows to be durable
+	followed  id.ChannelSource          // by the last move that this life of the host knows to be durable
 	since     time.Time                 // the same; zero: from its beginning
 	migrated  time.Time                 // when the journal was last told of a move by an event
 	cursors   map[id.ChannelSource]bool
@@ -183,7 +183,7 @@ func (w *witness) checkSource(ch *channel, a *attempt, source id.ChannelSource) 
 	switch {
 	case !ch.made[source]:
 		w.breachLocked("D3", "attempt %d of %s is asked for in %s before that move is durable", a.number, a.id, source)
-	case source != ch.followed && source != ch.durable && ch.since.Before(a.passed):
+	case source != ch.followed && ch.since.Before(a.passed):
 		w.breachLocked("D3", "attempt %d of %s is asked for in %s, though the channel goes on as %s", a.number, a.id, source, ch.followed)
 	}
 }
@@ -200,12 +200,19 @@ func (w *witness) storedScope(c id.Channel, there bool) {
 	}
 }
 
+// passedOver tells whether a cursor may be acknowledged that is not stored: it is of a source
+// that the channel has left, and there is one of the present source. If that is from before,
+// since the channel came back, the plug says again after a crash what is in the journal.
+func (ch *channel) passedOver(scope id.ChannelSource, at int) bool {
+	return scope != "" && scope != ch.followed && ch.cursors[ch.followed] && ch.lacks(at) == nil
+}
+
 // finishMoves: the host has followed the channel to where it is, and keeps one cursor of it,
 // of its present source.
 func (w *witness) finishMoves(ch *channel) {
 	now := w.spec(ch.id.Network).rooms[ch.id.Source].now()
-	if ch.durable != now {
-		w.breachLocked("D3", "%s goes on as %s, and the host was left with %s", ch.id, now, ch.durable)
+	if ch.followed != now {
+		w.breachLocked("D3", "%s goes on as %s, and the host was left with %s", ch.id, now, ch.followed)
 	}
 	for scope := range ch.cursors {
 		if scope != now && ch.cursors[now] {

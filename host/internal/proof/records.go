@@ -108,12 +108,20 @@ func (w *witness) storedCursor(c id.Channel, at int) {
 	if at <= ch.cursor {
 		return
 	}
-	for name, e := range ch.entries {
-		if e.place >= ch.cursor && e.place < at && ch.known[name] == nil {
-			w.breachLocked("D1", "%s: cursor %d is stored before event %s at %d", c, at, name, e.place)
-		}
+	if e := ch.lacks(at); e != nil {
+		w.breachLocked("D1", "%s: cursor %d is stored before event %s at %d", c, at, eventName(e.event), e.place)
 	}
 	ch.cursor = at
+}
+
+// lacks is an event before a place that is not in the journal, after the cursor that is.
+func (ch *channel) lacks(at int) *entry {
+	for name, e := range ch.entries {
+		if e.place >= ch.cursor && e.place < at && ch.known[name] == nil {
+			return e
+		}
+	}
+	return nil
 }
 
 func (w *witness) storedOperations(c id.Channel, record *journalv1.OperationsRecord) {

@@ -216,7 +216,7 @@ func (r *run) do(step Step) {
 	case Migrate:
 		if step.Count > 0 {
 			r.mu.Lock()
-			r.down, r.crashIn, r.crashKind = step.For, step.Count, "moved"
+			r.down, r.crashIn, r.crashKind = step.For, step.Count, step.Kind
 			r.mu.Unlock()
 		}
 		n.migrate(c.Source, step.Back)

@@ -80,7 +80,7 @@ const (
 	// Retain clears the journal of what is finished and older than For.
 	Retain
 	// Migrate: a channel goes on under another source; with a Count the host dies at that
-	// record of a move.
+	// record of Kind: of a move, or of the new source's cursor.
 	Migrate
 )
 
@@ -156,7 +156,7 @@ func (s Schedule) String() string {
 			b.WriteString(", back if it was elsewhere")
 		}
 		if step.Do == Migrate && step.Count > 0 {
-			fmt.Fprintf(&b, ", and the host dies at its record %d, for %v", step.Count, step.For)
+			fmt.Fprintf(&b, ", and the host dies at record %d of %q, for %v", step.Count, step.Kind, step.For)
 		}
 		if step.Do == Say {
 			fmt.Fprintf(&b, ", same text: %v, parts: %d", step.Same, step.Parts)
