@@ -156,3 +156,34 @@ func TestPreparedIsNotKnown(t *testing.T) {
 		}
 	})
 }
+
+// D2: what is stored is known to a page of history also when that comes between two streams,
+// the first of which ended as something was being stored.
+func TestHistoryBetweenStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := slow{open(t), make(chan struct{}), &order{}}
+		in := New(besideOptions(j, &watcher{}))
+		if _, err := in.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- in.Run(ctx, &stream{said("1", "2")}, nil) }()
+		synctest.Wait()
+		j.let <- struct{}{} // 1 is stored, 2 is not
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err == nil {
+			t.Fatal("ended without an error")
+		}
+		var page []*plugv1.Event
+		for _, a := range said("1", "2") {
+			a.Events[0].History = true
+			page = append(page, a.Events[0])
+		}
+		go func() { j.let <- struct{}{} }()
+		if stored, err := in.Backfill(t.Context(), page); err != nil || stored != 1 {
+			t.Errorf("%d messages were stored, %v", stored, err)
+		}
+	})
+}

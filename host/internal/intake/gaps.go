@@ -46,6 +46,13 @@ func (in *Intake) Backfill(ctx context.Context, events []*plugv1.Event) (stored 
 	if err := in.stand(); err != nil {
 		return 0, err
 	}
+	if !in.loaded {
+		// What was known was forgotten with the last stream, and the next one is not open
+		// yet.
+		if err := in.until(ctx, func() error { _, err := in.learn(ctx); return err }); err != nil {
+			return 0, err
+		}
+	}
 	var fresh, known []*plugv1.Event
 	for _, e := range events {
 		if in.known.stored(e) {

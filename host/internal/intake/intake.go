@@ -130,12 +130,9 @@ func (in *Intake) leave() { <-in.turn }
 func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 	in.enter()
 	defer in.leave()
-	stored, err := in.o.Journal.Cursors(ctx, in.o.Network)
+	stored, err := in.learn(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if err := in.load(ctx, stored); err != nil {
-		return nil, fmt.Errorf("read known events of %s: %w", in.o.Network, err)
 	}
 	gaps, err := in.o.Journal.Gaps(ctx, in.o.Network)
 	if err != nil {
@@ -149,6 +146,18 @@ func (in *Intake) Open(ctx context.Context) ([]*plugv1.Cursor, error) {
 		cursors[i], in.cursors[c.Scope] = c.Cursor, c
 	}
 	return cursors, nil
+}
+
+// learn learns what is known, and gives the cursors with which the plug resumes.
+func (in *Intake) learn(ctx context.Context) ([]journal.Cursor, error) {
+	stored, err := in.o.Journal.Cursors(ctx, in.o.Network)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.load(ctx, stored); err != nil {
+		return nil, fmt.Errorf("read known events of %s: %w", in.o.Network, err)
+	}
+	return stored, nil
 }
 
 // Run stores what a stream says until it ends, and returns why. files may be nil.
