@@ -57,12 +57,6 @@ var events = []mutation{
 		new:  "	select {\n	case <-b.ended:\n	default:\n		return nil\n	}\n",
 	},
 	{
-		name: "intake: a page of history is stored beside an answer",
-		file: "host/internal/intake/gaps.go",
-		old:  "	in.enter()\n	defer in.leave()\n	if err := in.stand(); err != nil {\n		return 0, err\n	}\n",
-		new:  "",
-	},
-	{
 		name: "intake: known events are forgotten on a restart",
 		file: knownFile,
 		old:  "			yield(id.ChannelSource(e.Channel), e)\n",

@@ -187,3 +187,37 @@ func TestHistoryBetweenStreams(t *testing.T) {
 		}
 	})
 }
+
+// O6: a page of history is stored when the answer before it is, not beside it.
+func TestHistoryWaitsForAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &order{}
+		j := slow{open(t), make(chan struct{}), log}
+		in := New(besideOptions(j, &watcher{}))
+		if _, err := in.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 2)
+		go func() { ended <- in.Run(t.Context(), &stream{said("1")}, nil) }()
+		synctest.Wait()
+		page := said("2")[0].Events
+		page[0].History = true
+		go func() {
+			_, err := in.Backfill(t.Context(), page)
+			ended <- err
+		}()
+		for range 2 {
+			synctest.Wait()
+			log.note("(let)")
+			j.let <- struct{}{}
+		}
+		for range 2 {
+			if err := <-ended; err != nil && !errors.Is(err, io.EOF) {
+				t.Error(err)
+			}
+		}
+		if want := []string{"begin 1", "(let)", "begin 2", "(let)"}; !slices.Equal(log.lines, want) {
+			t.Errorf("%q, want %q", log.lines, want)
+		}
+	})
+}
