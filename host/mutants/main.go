@@ -21,7 +21,7 @@ import (
 const (
 	pkg = "./host/internal/proof"
 	// schedules is how many schedules may pass until a mutation is noticed.
-	schedules = "20000"
+	schedules = "60000"
 	// unmutated is how many schedules the code as it is must pass.
 	unmutated = "2000"
 	// seed makes the draws the same each time. What the draws lead to is not
