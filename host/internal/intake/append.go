@@ -37,7 +37,7 @@ func (in *Intake) prepare(ctx context.Context, events []*plugv1.Event) (p prepar
 }
 
 // forgetKnown is called when events that count as known were not stored: all is learned
-// anew before the next stream.
+// anew before anything else is taken.
 func (in *Intake) forgetKnown() { in.loaded, in.known = false, newKnowledge(in.limit) }
 
 // names gives the names that events have in the plug's spool; forget forgets them.

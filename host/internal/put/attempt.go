@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plughost/plughost/host/id"
@@ -132,9 +131,7 @@ func (o *operation) sentTo(source id.ChannelSource) []*plugv1.SentPart {
 		return sent
 	}
 	for i, s := range sent {
-		r := proto.CloneOf(s.Receipt)
-		r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
-		sent[i] = &plugv1.SentPart{Part: s.Part, Receipt: r}
+		sent[i] = &plugv1.SentPart{Part: s.Part, Receipt: o.place(s.Receipt)}
 	}
 	return sent
 }

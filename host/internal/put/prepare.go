@@ -226,11 +226,15 @@ func (o *operation) resolve(ctx context.Context, k *journalv1.MessageKey) ([]*pl
 // one in which they landed.
 func (o *operation) placed(receipts []*plugv1.Receipt) (placed []*plugv1.Receipt) {
 	for _, r := range receipts {
-		r = proto.CloneOf(r)
-		r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
-		placed = append(placed, r)
+		placed = append(placed, o.place(r))
 	}
 	return placed
+}
+
+func (o *operation) place(r *plugv1.Receipt) *plugv1.Receipt {
+	r = proto.CloneOf(r)
+	r.Channel = string(journal.ReceiptChannel(o.channel, r).Source)
+	return r
 }
 
 // original gives a message of the channel's own as a receipt.
